@@ -1,0 +1,1 @@
+"""zkbridge: ZKTeco terminals to MQTT and Home Assistant."""

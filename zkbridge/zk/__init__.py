@@ -1,0 +1,1 @@
+"""Read-only client of ZKTeco terminals: the public names, and nothing else."""
