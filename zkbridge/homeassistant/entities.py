@@ -139,8 +139,9 @@ def _count(key: str, name: str, icon: str, **more: object) -> Entity:
 
 
 def _trigger(punch_type: str) -> Entity:
+    # The event entity has the key "punch" already.
     return Entity(
-        key=punch_type,
+        key="other_punch" if punch_type == OTHER_PUNCH else punch_type,
         platform="device_automation",
         topics={"topic": Place.PUNCH},
         keys={
