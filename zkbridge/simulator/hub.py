@@ -1,5 +1,6 @@
 """One thread that moves the bytes of any number of simulated terminals."""
 
+import contextlib
 import heapq
 import logging
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -110,16 +112,12 @@ class Hub:
             self._selector.register(sock, events, action)
 
     def _wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # woken often enough already
             os.write(self._wake_in, b"\0")
-        except BlockingIOError:
-            pass  # woken often enough already
 
     def _drain(self, _events: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake_out, 4096)
-        except BlockingIOError:
-            pass
 
     def _run(self) -> None:
         selector = self._selector
@@ -127,7 +125,7 @@ class Hub:
             return
         while not self._stopping or self._calls:
             for key, events in selector.select(self._timeout()):
-                self._guard(lambda action=key.data, ready=events: action(ready))
+                self._guard(partial(key.data, events))
             for _ in range(len(self._calls)):
                 self._guard(self._calls.popleft())
             now = time.monotonic()

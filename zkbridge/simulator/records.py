@@ -19,7 +19,13 @@ _LONG_USER: Final = Struct("<HB8s24sIBHHHH24s")
 _OPERATION: Final = Struct("<HBBIHHHH")
 _TEMPLATE_HEAD: Final = Struct("<HHBB")
 _ENROLLED: Final = Struct("<HH9sB")
+_SHORT_EVENT: Final = Struct("<HBB6s")
+_SHORT_EVENT_CODED: Final = Struct("<HBB6sI")
+_NUMBER_EVENT: Final = Struct("<IBB6s")
 _LONG_EVENT: Final = Struct("<24sBB6s")
+_ALARM: Final = Struct("<IHHI")
+_WORK_CODE_TAILS: Final = (4, 5)
+_FULL_COUNTERS: Final = 80
 
 PUNCH_SIZES: Final = (8, 16, 40, 49)
 USER_SIZES: Final = (28, 72)
@@ -95,12 +101,9 @@ def pack_time(moment: datetime) -> int:
     return days * 86400 + moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
-def pack_impossible_time(
-    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0
-) -> int:
+def pack_impossible_time(year: int, month: int, day: int, second_of_day: int = 0) -> int:
     """Pack a date that need not exist, such as 31 February. Source: protocol.md 3.1."""
-    days = (year % 100) * 372 + (month - 1) * 31 + day - 1
-    return days * 86400 + hour * 3600 + minute * 60 + second
+    return ((year % 100) * 372 + (month - 1) * 31 + day - 1) * 86400 + second_of_day
 
 
 def time6(moment: datetime) -> bytes:
@@ -139,18 +142,20 @@ def punch_record(punch: SimulatedPunch, size: int) -> bytes:
 
     Source: protocol.md 6.1 to 6.4.
     """
-    if size == 8:
+    if size == _SHORT_PUNCH.size:
         verify = {0: 0, 1: 1, 2: 2, 3: 0, 4: 2}.get(punch.verify, 3)
         flags = (punch.state & 7) | verify << 3 | 0x20
         return _SHORT_PUNCH.pack(punch.uid, flags, 0, punch.raw_time)
-    if size == 16:
+    if size == _MEDIUM_PUNCH.size:
         number = _number(punch.user_id, punch.uid)
         return _MEDIUM_PUNCH.pack(
             number, punch.raw_time, punch.state, punch.verify, 0, punch.work_code
         )
-    if size < 40:
+    if size < _LONG_PUNCH.size:
         raise ValueError(f"no attendance layout of {size} bytes")
-    tail = _U32.pack(punch.work_code) + LONG_PUNCH_TAIL[4:] if size == 40 else bytes(8)
+    tail = (
+        _U32.pack(punch.work_code) + LONG_PUNCH_TAIL[4:] if size == _LONG_PUNCH.size else bytes(8)
+    )
     return _LONG_PUNCH.pack(
         punch.uid & 0xFFFF,
         _text(punch.user_id, 24),
@@ -182,7 +187,7 @@ def user_record(user: SimulatedUser, size: int, encoding: str = "utf-8") -> byte
     Source: protocol.md 7.1 and 7.2, captured.
     """
     name = user.raw_name if user.raw_name is not None else user.name.encode(encoding, "replace")
-    if size == 28:
+    if size == _SHORT_USER.size:
         return _SHORT_USER.pack(
             user.uid,
             user.privilege,
@@ -194,7 +199,7 @@ def user_record(user: SimulatedUser, size: int, encoding: str = "utf-8") -> byte
             sum(1 << zone for zone in user.timezones if zone),
             _number(user.user_id, user.uid),
         )
-    if size != 72:
+    if size != _LONG_USER.size:
         raise ValueError(f"no user layout of {size} bytes")
     return _LONG_USER.pack(
         user.uid,
@@ -232,7 +237,7 @@ def free_sizes(counters: dict[str, int], size: int = 92) -> bytes:
     """
     answer = bytearray(size)
     for name, offset in COUNTER_OFFSETS.items():
-        if offset + 4 <= size and size >= 80:
+        if _FULL_COUNTERS <= size >= offset + _U32.size:
             _U32.pack_into(answer, offset, counters.get(name, 0) & 0xFFFFFFFF)
     return bytes(answer)
 
@@ -287,18 +292,21 @@ def attlog_event(punch: SimulatedPunch, moment: datetime, size: int) -> bytes:
     Source: protocol.md 10.3; 32 bytes captured.
     """
     when = time6(moment)
-    pair = bytes((punch.verify, punch.state))
-    work_code = _U32.pack(punch.work_code)
-    if size in {10, 14}:
-        number = _number(punch.user_id, punch.uid) & 0xFFFF
-        return _U16.pack(number) + pair + when + (work_code if size == 14 else b"")
-    if size == 12:
-        return _U32.pack(_number(punch.user_id, punch.uid)) + pair + when
+    number = _number(punch.user_id, punch.uid)
+    if size == _SHORT_EVENT.size:
+        return _SHORT_EVENT.pack(number & 0xFFFF, punch.verify, punch.state, when)
+    if size == _SHORT_EVENT_CODED.size:
+        return _SHORT_EVENT_CODED.pack(
+            number & 0xFFFF, punch.verify, punch.state, when, punch.work_code
+        )
+    if size == _NUMBER_EVENT.size:
+        return _NUMBER_EVENT.pack(number, punch.verify, punch.state, when)
     if size < _LONG_EVENT.size:
         raise ValueError(f"no live punch of {size} bytes")
     head = _LONG_EVENT.pack(_text(punch.user_id, 24), punch.verify, punch.state, when)
     tail = size - len(head)
-    return head + (work_code if tail in {4, 5} else b"").ljust(tail, b"\0")
+    work_code = _U32.pack(punch.work_code) if tail in _WORK_CODE_TAILS else b""
+    return head + work_code.ljust(tail, b"\0")
 
 
 def alarm_event(code: int, uid: int | None = None, *, match: int = 1, size: int = 0) -> bytes:
@@ -314,8 +322,8 @@ def alarm_event(code: int, uid: int | None = None, *, match: int = 1, size: int 
     """
     if not size:
         size = {32: 12, 34: 12, 54: 8, 84: 8}.get(code, 4)
-    if size == 12:
-        return b"\xff\xff\xff\xff" + _U16.pack(code) + _U16.pack(uid or 0) + _U32.pack(match)
+    if size == _ALARM.size:
+        return _ALARM.pack(NOBODY, code, uid or 0, match)
     return _U16.pack(code).ljust(size, b"\0")
 
 

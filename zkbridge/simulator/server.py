@@ -272,7 +272,7 @@ class TerminalServer:
         if self._use_udp:
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._udp.bind((host, port))
-            self._udp.setblocking(False)
+            self._udp.settimeout(0)
             port = self._udp.getsockname()[1]
         return port
 
@@ -362,7 +362,7 @@ class TerminalServer:
                 sock, address = self._tcp.accept()
             except OSError:
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.accepted += 1
             client = TcpClient(self, Link("tcp", f"{address[0]}:{address[1]}"), sock)
@@ -432,5 +432,5 @@ def _tcp_socket(host: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock

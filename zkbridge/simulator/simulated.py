@@ -23,7 +23,7 @@ from zkbridge.simulator.records import (
 )
 from zkbridge.simulator.server import Received, TerminalServer
 from zkbridge.simulator.terminal import Terminal, event_packet
-from zkbridge.zk.opcodes import EventFlag
+from zkbridge.zk.opcodes import CMD_OPTIONS_WRQ, EventFlag
 
 DEFAULT_OPTIONS: Final = {
     "~SerialNumber": "SIM0000000001",
@@ -434,7 +434,7 @@ class SimulatedTerminal:
     @property
     def written_options(self) -> list[bytes]:
         """Data of every option write received."""
-        return [one.data for one in self.command_log if one.command == 12]
+        return [one.data for one in self.command_log if one.command == CMD_OPTIONS_WRQ]
 
     def reset_counters(self) -> None:
         """Forget the command log and the byte counts."""

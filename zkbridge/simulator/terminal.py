@@ -28,6 +28,7 @@ CMD_ENABLEDEVICE: Final = 1002
 CMD_DISABLEDEVICE: Final = 1003
 CMD_REFRESHOPTION: Final = 1014
 _FACE_ALL: Final = 50
+_FACE_INDEX: Final = 25
 
 Transport = Literal["tcp", "udp"]
 
@@ -123,21 +124,27 @@ class Terminal:
             return []
         command, _, session, number = _HEADER.unpack_from(packet)
         request = Frame(command, session, number, packet[HEADER_SIZE:])
-        behaviour = self.memory.behaviour
-        if behaviour.refusal is not None:
-            return [build_packet(behaviour.refusal, b"", 0, number)]
+        refusal = self._refusal(link, command)
+        if refusal is not None:
+            return [build_packet(refusal, b"", 0, number)]
         if command == op.CMD_ACK_OK:
             link.acknowledged += 1
             return []
-        if command != op.CMD_CONNECT:
-            if link.forgotten is not None:
-                return [build_packet(link.forgotten, b"", 0, number)]
-            if not link.open and command != op.CMD_AUTH:
-                return [_reply(link, request, op.CMD_ACK_UNAUTH)]
         handler = self._answers.get(command)
         if handler is None:
-            return [_reply(link, request, behaviour.unknown_reply)]
+            return [_reply(link, request, self.memory.behaviour.unknown_reply)]
         return handler(link, request)
+
+    def _refusal(self, link: Link, command: int) -> int | None:
+        """Return the code that answers instead of the command's handler."""
+        if self.memory.behaviour.refusal is not None:
+            return self.memory.behaviour.refusal
+        if command in {op.CMD_CONNECT, op.CMD_ACK_OK}:
+            return None
+        if link.forgotten is not None:
+            return link.forgotten
+        # What a terminal answers without a session is not known; refusing is an inference.
+        return None if link.open or command == op.CMD_AUTH else op.CMD_ACK_UNAUTH
 
     def hears(self, link: Link, code: int) -> bool:
         """Tell whether an event goes to this client now."""
@@ -158,7 +165,7 @@ class Terminal:
         return [_reply(link, request, op.CMD_ACK_OK if link.open else op.CMD_ACK_UNAUTH)]
 
     def _auth(self, link: Link, request: Frame) -> list[bytes]:
-        ticks = request.data[2] if len(request.data) == 4 else 0
+        ticks = request.data[2] if len(request.data) == _U32.size else 0
         expected = make_commkey(self.memory.behaviour.comm_key, link.session, ticks)
         link.open = bool(link.session) and request.data == expected
         return [_reply(link, request, op.CMD_ACK_OK if link.open else op.CMD_ACK_UNAUTH)]
@@ -188,7 +195,7 @@ class Terminal:
     def _free_sizes(self, link: Link, request: Frame) -> list[bytes]:
         counters = self.memory.counters()
         size = self.memory.behaviour.free_sizes_bytes
-        if size == 4 and len(request.data) == 4:
+        if size == _U32.size == len(request.data):
             name = COUNTER_QUESTIONS.get(_U32.unpack(request.data)[0])
             data = _U32.pack(counters.get(name, 0) if name else 0)
         else:
@@ -204,6 +211,7 @@ class Terminal:
         return [_reply(link, request, op.CMD_ACK_OK, text.encode())]
 
     def _state(self, link: Link, request: Frame) -> list[bytes]:
+        del link  # the state takes the place of its session id
         return [build_packet(op.CMD_ACK_OK, b"", self.memory.state, request.reply)]
 
     def _pin_width(self, link: Link, request: Frame) -> list[bytes]:
@@ -214,7 +222,7 @@ class Terminal:
         return [_reply(link, request, op.CMD_ACK_OK, bytes((self.memory.door_open,)))]
 
     def _register(self, link: Link, request: Frame) -> list[bytes]:
-        if len(request.data) < 4:
+        if len(request.data) < _U32.size:
             return [_reply(link, request, op.CMD_ACK_ERROR)]
         link.mask = _U32.unpack_from(request.data)[0]
         return [_reply(link, request, op.CMD_ACK_OK)]
@@ -231,19 +239,9 @@ class Terminal:
 
     def _prepare_buffer(self, link: Link, request: Frame) -> list[bytes]:
         behaviour = self.memory.behaviour
-        if not behaviour.buffered:
-            return [_reply(link, request, behaviour.unknown_reply)]
-        if len(request.data) != _BUFFER_REQUEST.size:
-            return [_reply(link, request, op.CMD_ACK_ERROR_DATA)]
-        _, command, fct, _ = _BUFFER_REQUEST.unpack(request.data)
-        gated = behaviour.sdk_gated and self.memory.options.get("SDKBuild") != "1"
-        if gated or (command, fct) in behaviour.refused_tables:
-            return [_reply(link, request, op.CMD_ACK_ERROR)]
-        snapshot = self.memory.table(command, fct)
-        if snapshot is None:
-            return [_reply(link, request, op.CMD_ACK_ERROR)]
-        if not snapshot.size and behaviour.empty_table == "no_data":
-            return [_reply(link, request, op.CMD_ACK_NO_DATA)]
+        snapshot = self._requested_table(request.data)
+        if isinstance(snapshot, int):
+            return [_reply(link, request, snapshot)]
         link.snapshot, link.table = snapshot, request.data
         link.position, link.data_index = 0, 0
         total = len(snapshot)
@@ -253,6 +251,23 @@ class Terminal:
         if inline and total <= behaviour.inline_limit:
             return [build_packet(op.CMD_DATA, snapshot.slice(0, total), 0, request.reply)]
         return [_reply(link, request, op.CMD_ACK_OK, _PREPARED.pack(0, total, total, 0))]
+
+    def _requested_table(self, data: bytes) -> Snapshot | int:
+        """Return the table that CMD_PREPARE_BUFFER asks for, or the code that refuses it."""
+        behaviour = self.memory.behaviour
+        if not behaviour.buffered:
+            return behaviour.unknown_reply
+        if len(data) != _BUFFER_REQUEST.size:
+            return op.CMD_ACK_ERROR_DATA
+        _, command, fct, _ = _BUFFER_REQUEST.unpack(data)
+        gated = behaviour.sdk_gated and self.memory.options.get("SDKBuild") != "1"
+        refused = gated or (command, fct) in behaviour.refused_tables
+        snapshot = None if refused else self.memory.table(command, fct)
+        if snapshot is None:
+            return op.CMD_ACK_ERROR
+        if not snapshot.size and behaviour.empty_table == "no_data":
+            return op.CMD_ACK_NO_DATA
+        return snapshot
 
     def _read_buffer(self, link: Link, request: Frame) -> list[bytes]:
         if link.snapshot is None or len(request.data) != _CHUNK_REQUEST.size:
@@ -287,7 +302,7 @@ class Terminal:
             word = _SUM - (total % _SUM or _SUM)
             packets.append(header[:2] + _U16.pack(word) + header[4:] + data)
             link.data_index += 1
-        if behaviour.bare_chunks and len(packets) == 2:
+        if behaviour.bare_chunks and request.cmd == op.CMD_READ_BUFFER and end - start <= most:
             return packets[1:]
         packets.append(build_packet(op.CMD_ACK_OK, b"", (end - start) & 0xFFFF, request.reply))
         return packets
@@ -343,7 +358,7 @@ class Terminal:
         else:
             user_id = request.data[:24].split(b"\0", 1)[0].decode("latin-1")
             user = self.memory.users.get(user_id)
-            index = request.data[25] if len(request.data) > 25 else _FACE_ALL
+            index = request.data[_FACE_INDEX] if len(request.data) > _FACE_INDEX else _FACE_ALL
         faces = user.faces if user else ()
         wanted = faces if index == _FACE_ALL else faces[index : index + 1]
         if not wanted:
