@@ -1,0 +1,5 @@
+"""The demonstration: simulated terminals, a broker and a subscriber around the real bridge."""
+
+from zkbridge.demo.play import play
+
+__all__ = ["play"]
