@@ -2,26 +2,23 @@
 
 import selectors
 import socket
-import struct
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from zkbridge.simulator.behaviour import Behaviour
-from zkbridge.simulator.faults import Close, FaultPlan, Mute, Send, Step, whole
+from zkbridge.simulator.clients import Client, TcpClient, UdpClient
 from zkbridge.simulator.hub import Hub
+from zkbridge.simulator.steps import FaultPlan, Send, whole
 from zkbridge.simulator.terminal import Link, Machine
-from zkbridge.zk.errors import ZKProtocolError
-from zkbridge.zk.framing import HEADER_SIZE, FrameReader, build_tcp
+from zkbridge.zk.framing import HEADER_SIZE, build_tcp
 from zkbridge.zk.opcodes import CMD_ACK_OK, CMD_PREPARE_BUFFER
 
 _RECEIVE_BYTES: Final = 1 << 16
 _MAX_UDP_CLIENTS: Final = 64
 _MAX_LOGGED: Final = 1_000_000
-_RESET: Final = struct.pack("ii", 1, 0)
 _BIND_ATTEMPTS: Final = 20
 
 
@@ -33,190 +30,6 @@ class Received:
     data: bytes
     transport: str
     client: str
-
-
-class Client:
-    """One client of a terminal and what is on its way to it.
-
-    Everything here happens under the server's lock.
-    """
-
-    def __init__(self, server: "TerminalServer", link: Link) -> None:
-        self.link = link
-        self.muted = False
-        self.closed = False
-        self._server = server
-        self._outbox: deque[tuple[float, Step]] = deque()
-        self._line_free_at = 0.0
-        self._timer_at = 0.0
-
-    def enqueue(self, steps: list[Step], delay_s: float = 0.0) -> None:
-        """Let steps happen after what is already on its way."""
-        if self.muted or self.closed:
-            return
-        due = time.monotonic() + delay_s
-        if self._outbox:
-            due = max(due, self._outbox[-1][0])
-        for step in steps:
-            if not isinstance(step, Mute):
-                due += step.after_s
-            due = self._pace(due, step)
-        self.flush()
-
-    def _pace(self, due: float, step: Step) -> float:
-        bandwidth = self._server.behaviour().bandwidth
-        if not bandwidth or not isinstance(step, Send):
-            self._outbox.append((due, step))
-            return due
-        piece = max(int(bandwidth / 200), 512) if self.link.transport == "tcp" else len(step.data)
-        for at in range(0, len(step.data), max(piece, 1)):
-            part = step.data[at : at + piece]
-            due = self._line_free_at = max(due, self._line_free_at) + len(part) / bandwidth
-            self._outbox.append((due, Send(part)))
-        return due
-
-    def flush(self) -> None:
-        """Do every step that is due; the hub comes back for the others."""
-        while self._outbox and not self.closed:
-            due, step = self._outbox[0]
-            if due > time.monotonic():
-                if self._timer_at != due:
-                    self._timer_at = due
-                    self._server.hub.call_at(due, self._locked_flush)
-                return
-            if isinstance(step, Mute):
-                self.muted = True
-                self._outbox.clear()
-            elif isinstance(step, Close):
-                if not self._server.hub.inside:
-                    self._server.hub.call_soon(self._locked_flush)
-                    return
-                self.close(reset=step.reset)
-            else:
-                rest = self._write(step.data)
-                if rest:
-                    self._outbox[0] = (due, Send(rest))
-                    return
-                self._outbox.popleft()
-
-    def _locked_flush(self) -> None:
-        with self._server.lock:
-            self.flush()
-
-    def _write(self, data: bytes) -> bytes:
-        """Send; returns what has to wait for room."""
-        raise NotImplementedError
-
-    def close(self, *, reset: bool = False) -> None:
-        """End the client; the hub's thread only."""
-        raise NotImplementedError
-
-
-class TcpClient(Client):
-    """A TCP connection."""
-
-    def __init__(self, server: "TerminalServer", link: Link, sock: socket.socket) -> None:
-        super().__init__(server, link)
-        self._sock = sock
-        self._reader = FrameReader()
-        self._reading = False
-
-    def read_on(self) -> None:
-        """Begin to read; the hub's thread only."""
-        self._reading = True
-        self._server.hub.watch(self._sock, selectors.EVENT_READ, self._ready)
-
-    @property
-    def reading(self) -> bool:
-        """Whether the terminal looks at this connection at all."""
-        return self._reading
-
-    def _ready(self, events: int) -> None:
-        with self._server.lock:
-            if events & selectors.EVENT_WRITE and not self.closed:
-                self._server.hub.watch(self._sock, selectors.EVENT_READ, self._ready)
-                self.flush()
-            if events & selectors.EVENT_READ and not self.closed:
-                self._receive()
-
-    def _receive(self) -> None:
-        try:
-            received = self._sock.recv(_RECEIVE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            received = b""
-        if not received:
-            self.close()
-            return
-        self._server.bytes_in += len(received)
-        alien = self._server.behaviour().alien
-        if alien:
-            self.enqueue([Send(alien)])
-            return
-        self._reader.feed(received)
-        try:
-            while not self.closed and (packet := self._reader.next_packet()) is not None:
-                self._server.handle(self, packet)
-        except ZKProtocolError:
-            self.close()
-
-    def _write(self, data: bytes) -> bytes:
-        try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            # The reader notices the end as well; what was on its way is lost.
-            self._outbox.clear()
-            self._outbox.append((0.0, Mute()))
-            return b""
-        self._server.bytes_out += sent
-        if sent == len(data):
-            return b""
-        self._server.hub.call_soon(self._watch_writing)
-        return data[sent:]
-
-    def _watch_writing(self) -> None:
-        with self._server.lock:
-            if not self.closed:
-                both = selectors.EVENT_READ | selectors.EVENT_WRITE
-                self._server.hub.watch(self._sock, both, self._ready)
-
-    def close(self, *, reset: bool = False) -> None:
-        """End the connection; the hub's thread only."""
-        if self.closed:
-            return
-        self.closed = True
-        self._outbox.clear()
-        self._server.hub.watch(self._sock, 0, self._ready)
-        if reset:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._sock.close()
-        self._server.forget(self)
-
-
-class UdpClient(Client):
-    """A UDP address that was heard from."""
-
-    def __init__(
-        self, server: "TerminalServer", link: Link, sock: socket.socket, address: tuple[str, int]
-    ) -> None:
-        super().__init__(server, link)
-        self._sock = sock
-        self._address = address
-
-    def _write(self, data: bytes) -> bytes:
-        try:
-            self._server.bytes_out += self._sock.sendto(data, self._address)
-        except OSError:
-            return b""  # a datagram without room is a lost datagram
-        return b""
-
-    def close(self, *, reset: bool = False) -> None:  # noqa: ARG002 - there is nothing to reset
-        """Forget the address; the hub's thread only."""
-        self.closed = True
-        self._server.forget(self)
 
 
 class TerminalServer:
@@ -233,7 +46,7 @@ class TerminalServer:
     ) -> None:
         self.hub = hub
         self.lock = threading.RLock()
-        self.behaviour = behaviour
+        self._behaviour = behaviour
         self.faults = FaultPlan()
         self.bytes_in = 0
         self.bytes_out = 0
@@ -248,6 +61,10 @@ class TerminalServer:
         self._udp: socket.socket | None = None
         self._peers: dict[tuple[str, int], UdpClient] = {}
         self._paused = False
+
+    def behaviour(self) -> Behaviour:
+        """How the terminal behaves now."""
+        return self._behaviour()
 
     def start(self, host: str, port: int) -> int:
         """Listen, and return the port; 0 chooses one that is free for both transports."""
