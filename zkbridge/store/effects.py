@@ -1,0 +1,23 @@
+"""What a committed body changes in memory."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from zkbridge.store.values import KnownTerminal, Lane
+
+
+@dataclass(slots=True)
+class Effects:
+    """Collected while a body runs, applied once it is committed.
+
+    Attributes:
+        pending: Change of the number of pending events per terminal and lane.
+        refused: Change of the number of refused events.
+        terminals: Terminals as they are now.
+        newest_seen_us: Newest ``seen_at`` written.
+    """
+
+    pending: Counter[tuple[int, Lane]] = field(default_factory=Counter)
+    refused: int = 0
+    terminals: dict[int, KnownTerminal] = field(default_factory=dict)
+    newest_seen_us: int = 0

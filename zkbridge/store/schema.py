@@ -1,0 +1,118 @@
+"""The tables. A change here is a new version and a step in ``migrations``.
+
+Moments are integers, microseconds since 1970 UTC. ``known`` is what must never be forgotten and has
+one short row for every record ever seen; ``events`` has the contents and shrinks with retention.
+"""
+
+from typing import Final
+
+# "zkbr": tells our file from another program's.
+APPLICATION_ID: Final = 0x7A6B6272
+
+TABLES: Final = (
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE terminals(
+        terminal INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        serial TEXT,
+        mac TEXT,
+        host TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        first_contact INTEGER,
+        recovered INTEGER NOT NULL DEFAULT 0,
+        cursor_punches TEXT,
+        cursor_operations TEXT,
+        generation_punches INTEGER NOT NULL DEFAULT 1,
+        generation_operations INTEGER NOT NULL DEFAULT 1,
+        sdk_build TEXT,
+        partial_rest_until INTEGER,
+        facts TEXT NOT NULL DEFAULT '{}')""",
+    # log: twice the terminal's number, plus 1 for operations: one column less in every row.
+    """CREATE TABLE known(
+        log INTEGER NOT NULL,
+        raw_time INTEGER NOT NULL,
+        subject INTEGER NOT NULL,
+        occurrence INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        PRIMARY KEY(log, raw_time, subject, occurrence)) WITHOUT ROWID""",
+    """CREATE TABLE events(
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        terminal INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        lane INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        day INTEGER,
+        hour INTEGER,
+        user_id TEXT,
+        user_name TEXT,
+        event_id BLOB NOT NULL,
+        event_type TEXT NOT NULL,
+        code INTEGER,
+        raw_time INTEGER,
+        subject INTEGER,
+        occurrence INTEGER,
+        occurred_at INTEGER,
+        timestamp TEXT,
+        verified_by TEXT,
+        verify_code INTEGER,
+        source TEXT,
+        seen_at INTEGER NOT NULL,
+        admin_uid INTEGER,
+        params TEXT,
+        raw BLOB,
+        age_s REAL,
+        seen_mono_s REAL,
+        process TEXT,
+        published_offline INTEGER)""",
+    """CREATE TABLE undecodable(
+        log INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        raw BLOB,
+        first_seen INTEGER NOT NULL,
+        PRIMARY KEY(log, digest)) WITHOUT ROWID""",
+    """CREATE TABLE topics(
+        topic TEXT PRIMARY KEY,
+        user_id TEXT,
+        clear INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    """CREATE TABLE presence(
+        user_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        at INTEGER NOT NULL) WITHOUT ROWID""",
+    "CREATE TABLE views(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+)
+
+INDEXES: Final = (
+    "CREATE INDEX pending ON events(lane, terminal, seq) WHERE state = 0",
+    "CREATE INDEX refused ON events(seq) WHERE state = 2",
+    "CREATE INDEX offline ON events(published_offline) WHERE published_offline IS NOT NULL",
+    "CREATE INDEX by_time ON events(kind, at)",
+    "CREATE INDEX by_terminal ON events(terminal, kind, at)",
+    "CREATE INDEX by_user ON events(user_id, kind, at) WHERE user_id IS NOT NULL",
+)
+
+# Counts per hour are kept, not counted: a year of them is read in a millisecond.
+DAYS: Final = (
+    """CREATE TABLE tally(
+        day INTEGER NOT NULL,
+        terminal INTEGER NOT NULL,
+        hour INTEGER NOT NULL,
+        punches INTEGER NOT NULL,
+        PRIMARY KEY(day, terminal, hour)) WITHOUT ROWID""",
+    """CREATE TRIGGER tally_more AFTER INSERT ON events
+       WHEN NEW.kind = 0 AND NEW.day IS NOT NULL BEGIN
+         INSERT INTO tally VALUES(NEW.day, NEW.terminal, NEW.hour, 1)
+         ON CONFLICT DO UPDATE SET punches = punches + 1;
+       END""",
+    """CREATE TRIGGER tally_less AFTER DELETE ON events
+       WHEN OLD.kind = 0 AND OLD.day IS NOT NULL BEGIN
+         UPDATE tally SET punches = punches - 1
+         WHERE day = OLD.day AND terminal = OLD.terminal AND hour = OLD.hour;
+       END""",
+    "CREATE INDEX by_day ON events(day, user_id, at, user_name) WHERE kind = 0 AND day IS NOT NULL",
+)
+
+SCHEMA: Final = (*TABLES, *INDEXES, *DAYS)
+VERSION: Final = 2
