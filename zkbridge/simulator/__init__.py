@@ -1,18 +1,47 @@
 """Simulated ZKTeco terminals on real sockets, for tests, demonstrations and benchmarks."""
 
 from zkbridge.simulator.behaviour import PANEL_GREETING, Behaviour
+from zkbridge.simulator.fleet import Fleet, simulate
 from zkbridge.simulator.hub import Hub
-from zkbridge.simulator.records import SimulatedOperation, SimulatedPunch, SimulatedUser
+from zkbridge.simulator.listening import ListeningTerminal
+from zkbridge.simulator.recording import (
+    RecordedPacket,
+    Recording,
+    RecordingError,
+    RecordingWriter,
+    read_recording,
+    write_recording,
+)
+from zkbridge.simulator.records import (
+    SimulatedOperation,
+    SimulatedPunch,
+    SimulatedUser,
+    pack_impossible_time,
+    pack_time,
+)
+from zkbridge.simulator.replay import ReplayedTerminal
 from zkbridge.simulator.server import Received
 from zkbridge.simulator.simulated import SimulatedTerminal
 
 __all__ = [
     "PANEL_GREETING",
     "Behaviour",
+    "Fleet",
     "Hub",
+    "ListeningTerminal",
     "Received",
+    "RecordedPacket",
+    "Recording",
+    "RecordingError",
+    "RecordingWriter",
+    "ReplayedTerminal",
     "SimulatedOperation",
     "SimulatedPunch",
     "SimulatedTerminal",
     "SimulatedUser",
+    "pack_impossible_time",
+    "pack_time",
+    "read_recording",
+    "simulate",
+    "write_recording",
 ]

@@ -190,6 +190,11 @@ class SimulatedTerminal(ListeningTerminal):
             raw = pack_time(when or self._memory.clock.read()) if raw_time is None else raw_time
             self._memory.operate(SimulatedOperation(op, raw, admin, params, pad))
 
+    def load_operation(self, operation: SimulatedOperation) -> None:
+        """Write a prepared operation log entry."""
+        with self._server.lock:
+            self._memory.operate(operation)
+
     def clear_log(self, *, admin: int = 0, logged: bool = True) -> None:
         """Empty the attendance log; the operation log notes it unless not ``logged``."""
         with self._server.lock:
