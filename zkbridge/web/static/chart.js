@@ -1,10 +1,9 @@
 // The two charts of the page, as SVG that follows the style sheet's colours.
 
-import { el, svg, shownText } from "./dom.js";
+import { el, replace, svg, shownText } from "./dom.js";
 import { clock, direction, minutes, EVENTS } from "./words.js";
 
-const WIDTH = 720;
-const HEIGHT = 180;
+const HEIGHT = 170;
 const LEFT = 34;
 const BOTTOM = 22;
 const TOP = 12;
@@ -15,19 +14,40 @@ function niceTop(highest) {
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * size).find((top) => top >= highest);
 }
 
-/** Bars for equal steps; items: {label, value, title, tick}. */
-export function bars(items, label, attributes = {}) {
+/** A place for bars; drawn as wide as it is, so that text keeps its size. */
+export class Plot {
+  constructor(label) {
+    this.label = label;
+    this.items = [];
+    this.place = el("div", { class: "plot" });
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.place);
+  }
+
+  show(items) {
+    this.items = items;
+    this.draw();
+  }
+
+  draw() {
+    const width = Math.round(this.place.clientWidth);
+    if (width && this.items.length) replace(this.place, bars(this.items, this.label, width));
+  }
+}
+
+/** Bars for equal steps; items: {value, title, tick, now}. */
+function bars(items, label, width) {
   const top = niceTop(Math.max(0, ...items.map((item) => item.value)));
-  const room = (WIDTH - LEFT) / Math.max(1, items.length);
+  const room = (width - LEFT) / Math.max(1, items.length);
   const gap = Math.min(6, room * 0.25);
   const height = HEIGHT - TOP - BOTTOM;
   const y = (value) => TOP + height * (1 - value / top);
   const chart = svg("svg", {
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "bars", role: "img", "aria-label": label, ...attributes,
+    viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, class: "bars", role: "img", "aria-label": label,
   });
   for (const share of [0, 0.5, 1]) {
     chart.append(
-      svg("line", { x1: LEFT, x2: WIDTH, y1: y(top * share), y2: y(top * share), class: "grid" }),
+      svg("line", { x1: LEFT, x2: width, y1: y(top * share), y2: y(top * share), class: "grid" }),
       svg("text", { x: LEFT - 8, y: y(top * share) + 4, class: "axis", "text-anchor": "end" },
         (top * share).toLocaleString()),
     );
@@ -43,7 +63,8 @@ export function bars(items, label, attributes = {}) {
           x: x + gap / 2, y: TOP + height - rise, width: room - gap, height: rise, rx: Math.min(3, rise), class: "value",
         })),
     );
-    if (item.tick) {
+    const every = Math.ceil(56 / room);
+    if (item.tick && (item.sure || index % every === 0)) {
       chart.append(svg("text", { x: x + room / 2, y: HEIGHT - 5, class: "axis", "text-anchor": "middle" }, item.tick));
     }
   });

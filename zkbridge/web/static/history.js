@@ -1,9 +1,9 @@
 // Everything stored, newest first, with filters and download.
 
 import { address, ask, Refused } from "./api.js";
-import { bars } from "./chart.js";
+import { Plot } from "./chart.js";
 import { card, el, empty, name, person, replace, shown } from "./dom.js";
-import { clockSeconds, day, dayWords, direction, EVENTS, number, plural, sentence } from "./words.js";
+import { clockSeconds, day, dayWords, direction, EVENTS, number, plural, sentence, shortDay } from "./words.js";
 
 const PAGE = 100;
 
@@ -17,7 +17,7 @@ class History {
     this.user = el("input", { type: "search", name: "user", placeholder: "id", autocomplete: "off", maxlength: 64, size: 10 });
     this.csv = el("a", { class: "button", download: "" }, "CSV");
     this.json = el("a", { class: "button", download: "" }, "JSON");
-    this.days = el("div", { class: "plot" });
+    this.days = new Plot("Punches per day");
     this.body = el("tbody");
     this.foot = el("div", { class: "foot" });
     const form = el("form", {
@@ -29,7 +29,7 @@ class History {
       el("span", { class: "downloads" }, el("span", {}, "Download"), this.csv, this.json));
     replace(place, el("div", { class: "heading" }, el("h1", {}, "History")),
       card(null, {}, form),
-      card("Punches per day", { class: "card days" }, this.days),
+      card("Punches per day", { class: "card days" }, this.days.place),
       card(null, { class: "card table" },
         el("table", {}, el("thead", {}, el("tr", {},
           ["Day", "Time", "Person", "Event", "Terminal", "Verified by", "Delivered"].map((title) => el("th", { scope: "col" }, title)))),
@@ -90,14 +90,11 @@ class History {
   }
 
   drawDays(days) {
-    const step = Math.ceil(days.length / 8);
-    replace(this.days, days.length
-      ? bars(days.map((item, index) => ({
-        value: item.punches,
-        tick: index % step ? null : item.date.slice(5),
-        title: `${dayWords(item.date)} – ${number(item.punches)}`,
-      })), "Punches per day")
-      : empty("No punches"));
+    this.days.show(days.map((item) => ({
+      value: item.punches,
+      tick: shortDay(item.date),
+      title: `${dayWords(item.date)} – ${plural(item.punches, "punch", "punches")}`,
+    })));
   }
 }
 

@@ -12,8 +12,8 @@ export function open(place) {
   let closed = false;
   const lines = el("ol", { class: "lines" });
   const filter = el("select", { "aria-label": "At least", onchange: () => { lines.dataset.least = filter.value; } },
-    LEVELS.map((level) => el("option", { value: level }, level)));
-  lines.dataset.least = "debug";
+    LEVELS.map((level) => el("option", { value: level, selected: level === "info" }, level)));
+  lines.dataset.least = "info";
 
   async function load() {
     try {

@@ -21,6 +21,7 @@ function show() {
     if (link.dataset.view === key) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  document.body.dataset.view = key;
   const place = el("div", { class: `view ${key}` });
   replace(document.getElementById("view"), place);
   current = VIEWS[key].open(place, bridge);
@@ -60,7 +61,7 @@ function problems() {
   replace(
     document.getElementById("problems"),
     (bridge.state?.problems ?? []).map((problem) =>
-      el("div", { class: `problem ${problem.severity}` },
+      el("div", { class: `problem ${problem.severity}${problem.terminal ? " of-terminal" : ""}` },
         el("strong", {},
           problem.terminal ? [name(problem.terminal), ": "] : null, problem.text),
         problem.cure ? el("p", {}, problem.cure) : null)),

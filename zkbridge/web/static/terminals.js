@@ -1,7 +1,7 @@
 // Every terminal: how it is doing, how full it is, what is wrong and what to do.
 
 import { el, empty, name, replace, shown } from "./dom.js";
-import { ago, clockSeconds, day, dayWords, number, sentence } from "./words.js";
+import { clockSeconds, day, dayWords, number } from "./words.js";
 
 function meter(label, used, capacity) {
   if (used === null || used === undefined) return null;
@@ -35,6 +35,10 @@ function status(terminal) {
   return ["good", terminal.mode === "live" ? "Live" : "Online, polled"];
 }
 
+function soon(date) {
+  return new Date(date).getTime() - Date.now() < 60 * 86400000;
+}
+
 function draw(terminal) {
   const [level, words] = status(terminal);
   const full = terminal.log_full_on;
@@ -50,7 +54,7 @@ function draw(terminal) {
       meter("Fingerprints", terminal.fingerprints, terminal.fingerprints_capacity),
       meter("Faces", terminal.faces, terminal.faces_capacity)),
     full
-      ? el("p", { class: "forecast" }, "At the present rate the punch log will be full on ", el("strong", {}, dayWords(full)), ".")
+      ? el("p", { class: soon(full) ? "forecast soon" : "forecast" }, "At the present rate the punch log will be full on ", el("strong", {}, dayWords(full)), ".")
       : null,
     el("dl", { class: "facts" },
       fact("Last punch", terminal.last_punch ? `${dayWords(day(terminal.last_punch))} ${clockSeconds(terminal.last_punch)}` : "–"),

@@ -1,7 +1,7 @@
 // Today, or any other day: who came, when, where; new punches appear as they happen.
 
 import { ask, Refused } from "./api.js";
-import { bars, heat, scale, span, timeline } from "./chart.js";
+import { heat, Plot, scale, span, timeline } from "./chart.js";
 import { card, el, empty, name, person, replace, shownText } from "./dom.js";
 import { clock, clockSeconds, day, dayWords, direction, EVENTS, number, plural } from "./words.js";
 
@@ -23,7 +23,7 @@ class Today {
     this.early = [];
     this.day = null;
     this.tiles = el("div", { class: "tiles" });
-    this.hours = el("div", { class: "plot" });
+    this.hours = new Plot("Punches per hour");
     this.rows = el("div", { class: "rows" });
     this.latest = el("ol", { class: "latest" });
     this.date = el("input", { type: "date", "aria-label": "Day", onchange: () => this.load(this.date.value) });
@@ -37,7 +37,7 @@ class Today {
       this.tiles,
       el("div", { class: "columns" },
         el("div", {},
-          card("Punches per hour", { class: "card hours" }, this.hours),
+          card("Punches per hour", { class: "card hours" }, this.hours.place),
           el("section", { class: "card people" },
             el("div", { class: "heading" }, el("h2", {}, "The day"), this.switch), this.rows)),
         card("Latest", { class: "card newest" }, this.latest)));
@@ -135,12 +135,13 @@ class Today {
     this.title.textContent = isToday ? "Today" : dayWords(data.date);
     this.drawTiles();
     const now = new Date().getHours();
-    replace(this.hours, bars(data.hours.map((value, hour) => ({
+    this.hours.show(data.hours.map((value, hour) => ({
       value,
       now: isToday && hour === now,
-      tick: hour % 3 ? null : `${String(hour).padStart(2, "0")}`,
-      title: `${String(hour).padStart(2, "0")}:00 – ${plural(value, "punch").replace("punchs", "punches")}`,
-    })), "Punches per hour"));
+      tick: hour % 3 ? null : String(hour).padStart(2, "0"),
+      sure: true,
+      title: `${String(hour).padStart(2, "0")}:00 – ${plural(value, "punch", "punches")}`,
+    })));
     this.drawRows();
     this.drawLatest();
   }
@@ -186,7 +187,7 @@ class Today {
         timeline(item, hours))),
       missing > 0
         ? el("button", { type: "button", class: "more", onclick: () => { this.limit = 1000; this.load(data.date); } },
-          `Show ${plural(missing, "person")} more`)
+          `Show ${plural(missing, "person", "people")} more`)
         : null,
       el("div", { class: "legend", "aria-hidden": "true" },
         el("span", {}, el("i", { class: "mark in" }), "in"), el("span", {}, el("i", { class: "mark out" }), "out"),

@@ -48,6 +48,11 @@ export function dayWords(date) {
   });
 }
 
+export function shortDay(date) {
+  const [year, month, number] = date.split("-").map(Number);
+  return new Date(year, month - 1, number).toLocaleDateString(undefined, { day: "numeric", month: "short" });
+}
+
 export function number(value) {
   return value === null || value === undefined ? "–" : Number(value).toLocaleString();
 }
@@ -60,6 +65,6 @@ export function ago(moment) {
   return plural(Math.floor(seconds / 86400), "day");
 }
 
-export function plural(count, word) {
-  return `${number(count)} ${count === 1 ? word : word === "person" ? "people" : `${word}s`}`;
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
 }
