@@ -112,7 +112,7 @@ class GroupCommit:
         if group.error is not None:
             raise group.error
 
-    def exclusively(self, action: Callable[[sqlite3.Connection], None]) -> None:
+    def exclusively(self, action: Callable[[sqlite3.Connection], object]) -> None:
         """Run something that needs the writer outside any transaction."""
         self._enter()
         try:

@@ -16,6 +16,10 @@ _IDLE_READERS: Final = 3
 
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# The disk gives back less than it took, or nothing.
+_DAMAGED_READS = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -25,7 +29,10 @@ def primary_code(error: sqlite3.Error) -> int:
 
 def is_damage(error: BaseException) -> bool:
     """Tell whether the error says that the file is malformed."""
-    return isinstance(error, sqlite3.Error) and primary_code(error) in _DAMAGED
+    if not isinstance(error, sqlite3.Error):
+        return False
+    whole_code = getattr(error, "sqlite_errorcode", 0)
+    return primary_code(error) in _DAMAGED or whole_code in _DAMAGED_READS
 
 
 def translated(error: sqlite3.Error, path: Path) -> StoreError:
@@ -71,9 +78,15 @@ def _connect(uri: str, cache_kib: int) -> sqlite3.Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
+    # A flipped bit in a name must not stop the queue.
+    connection.text_factory = _lenient
     connection.execute(f"PRAGMA cache_size=-{cache_kib}")
     connection.execute("PRAGMA mmap_size=0").fetchone()
     return connection
+
+
+def _lenient(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 class ReaderPool:

@@ -14,10 +14,14 @@ class Effects:
         pending: Change of the number of pending events per terminal and lane.
         refused: Change of the number of refused events.
         terminals: Terminals as they are now.
+        topics: Retained topics noted, and whether they are to be cleared.
+        topics_gone: Retained topics no longer noted.
         newest_seen_us: Newest ``seen_at`` written.
     """
 
     pending: Counter[tuple[int, Lane]] = field(default_factory=Counter)
     refused: int = 0
     terminals: dict[int, KnownTerminal] = field(default_factory=dict)
+    topics: dict[str, bool] = field(default_factory=dict)
+    topics_gone: set[str] = field(default_factory=set)
     newest_seen_us: int = 0

@@ -89,7 +89,8 @@ class Erasure:
             forgotten = erase_person(body.connection, self._database.path, user_id)
             for terminal, lane, count in pending:
                 body.effects.pending[terminal, Lane(lane)] -= count
-        self._database.checkpoint(whole=True)
+            body.effects.topics.update(dict.fromkeys(forgotten.topics, True))
+        self._database.empty_log()
         self._database.wake()
         return forgotten
 
@@ -112,7 +113,7 @@ class Erasure:
             erased += len(rows)
             last = rows[-1][0]
         if erased:
-            self._database.checkpoint(whole=True)
+            self._database.empty_log()
         return erased
 
 

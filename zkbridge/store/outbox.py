@@ -6,6 +6,7 @@ from typing import Final
 
 from zkbridge.store.commits import Body
 from zkbridge.store.database import Database
+from zkbridge.store.errors import StoreDamaged
 from zkbridge.store.rows import (
     EVENT,
     EVENT_WIDTH,
@@ -44,7 +45,7 @@ class Outbox:
         items = []
         for row in rows:
             seq, number, row_lane, *fresh = row[EVENT_WIDTH:]
-            known = self._database.terminals.get(number)
+            known = self._database.memory.terminals.get(number)
             if known is None:
                 continue
             items.append(
@@ -61,21 +62,21 @@ class Outbox:
 
     def pending_terminals(self) -> list[tuple[int, Lane]]:
         """Return whose queues are not empty, and which."""
-        return sorted(self._database.queued())
+        return sorted(self._database.memory.queued())
 
     def queue_depth(self) -> int:
         """Return how many events wait, in both lanes."""
-        return sum(self._database.queued().values())
+        return sum(self._database.memory.queued().values())
 
     def refused_count(self) -> int:
         """Return how many events the broker refused for good."""
-        return self._database.refused
+        return self._database.memory.refused
 
     def oldest_pending(self) -> datetime | None:
         """Return when the event that has waited longest was seen."""
         oldest: int | None = None
         with self._database.read() as connection:
-            for terminal, lane in self._database.queued():
+            for terminal, lane in self._database.memory.queued():
                 row = connection.execute(
                     "SELECT seen_at FROM events INDEXED BY pending"
                     " WHERE state = 0 AND lane = ? AND terminal = ? ORDER BY seq LIMIT 1",
@@ -94,7 +95,7 @@ class Outbox:
 
     def newest_seen_at(self) -> datetime | None:
         """Return the newest ``seen_at`` stored: a host clock behind it is wrong."""
-        newest = self._database.newest_seen_us
+        newest = self._database.memory.newest_seen_us
         return from_us(newest) if newest else None
 
     def mark(
@@ -104,6 +105,7 @@ class Outbox:
         dropped: Sequence[int] = (),
         *,
         published_offline: Iterable[int] = (),
+        epoch: int | None = None,
     ) -> None:
         """Note what became of events; written when this returns, not synced.
 
@@ -112,8 +114,14 @@ class Outbox:
             refused: The broker will never take them.
             dropped: Alarms nobody wants any more.
             published_offline: Of the delivered ones, those Home Assistant was away for.
+            epoch: The store's when the events were taken from it.
+
+        Raises:
+            StoreDamaged: The numbers are of a file that has been replaced since.
         """
         with self._database.write(synced=False) as body:
+            if epoch is not None and epoch != self._database.epoch:
+                raise StoreDamaged("these events are of a store that was replaced by a new file")
             _mark(body, Delivery.DELIVERED, delivered)
             _mark(body, Delivery.REFUSED, refused)
             _mark(body, Delivery.DROPPED, dropped)
@@ -176,7 +184,7 @@ class Outbox:
             topics: Those not noted yet cost a write, the others nothing.
             user_id: The person they tell about, for erasing.
         """
-        new = [topic for topic in topics if not self._has_topic(topic)]
+        new = set(topics) - self._wanted_topics()
         if not new:
             return
         with self._database.write() as body:
@@ -186,31 +194,29 @@ class Outbox:
                 " user_id = coalesce(excluded.user_id, user_id)",
                 [(topic, user_id) for topic in new],
             )
+            body.effects.topics.update(dict.fromkeys(new, False))
 
     def sent_topics(self) -> set[str]:
         """Return every retained topic ever sent and not cleared since."""
-        with self._database.read() as connection:
-            return {topic for (topic,) in connection.execute("SELECT topic FROM topics")}
+        return self._database.memory.topics()
 
     def topics_to_clear(self) -> set[str]:
         """Return retained topics that erasing a person asked to clear."""
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT topic FROM topics WHERE clear").fetchall()
-        return {topic for (topic,) in rows}
+        return self._database.memory.topics(to_clear=True)
 
     def forget_topic(self, topics: Iterable[str]) -> None:
         """Note that these were cleared on the broker."""
+        gone = set(topics) & self._database.memory.topics()
+        if not gone:
+            return
         with self._database.write() as body:
             body.connection.executemany(
-                "DELETE FROM topics WHERE topic = ?", [(topic,) for topic in topics]
+                "DELETE FROM topics WHERE topic = ?", [(topic,) for topic in gone]
             )
+            body.effects.topics_gone |= gone
 
-    def _has_topic(self, topic: str) -> bool:
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT 1 FROM topics WHERE topic = ? AND NOT clear", (topic,)
-            ).fetchone()
-        return row is not None
+    def _wanted_topics(self) -> set[str]:
+        return self._database.memory.topics() - self._database.memory.topics(to_clear=True)
 
     # presence
 

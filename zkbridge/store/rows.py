@@ -79,6 +79,13 @@ def _loaded_id(stored: bytes) -> str:
     return stored[1:].hex() if stored[:1] == b"\1" else stored[1:].decode()
 
 
+def storable(text: str | None) -> str | None:
+    """Return text that has a UTF-8 form; a terminal's bytes may have become half a character."""
+    if text is None or text.isascii():
+        return text
+    return text.encode(errors="replace").decode()
+
+
 def _local_day(timestamp: str | None) -> tuple[int | None, int | None]:
     if timestamp is None:
         return None, None
@@ -112,7 +119,7 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Alarm):
         # An alarm is in no log: nothing of it needs to be known later.
         at = to_us(event.seen_at)
-        return {"at": at, "user_id": event.user_id, "code": event.code, "raw": event.raw}
+        return {"at": at, "user_id": storable(event.user_id), "code": event.code, "raw": event.raw}
     occurred = None if event.occurred_at is None else to_us(event.occurred_at)
     day, hour = _local_day(event.timestamp)
     values: dict[str, Any] = {
@@ -126,8 +133,8 @@ def _fields(event: Event) -> dict[str, Any]:
     }
     if isinstance(event, Punch):
         values.update(
-            user_id=event.user_id,
-            user_name=event.user_name,
+            user_id=storable(event.user_id),
+            user_name=storable(event.user_name),
             code=event.punch_code,
             verified_by=event.verified_by,
             verify_code=event.verify_code,

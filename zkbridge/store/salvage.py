@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from zkbridge.store.connections import connect_reader
-from zkbridge.store.rows import CONTENT
+from zkbridge.store.rows import CONTENT, EVENT, EVENT_WIDTH, event_from
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ def set_aside(path: Path, now: datetime) -> Path:
     return aside
 
 
+def remove_begun(path: Path) -> None:
+    """Remove a new file that could not be finished."""
+    for suffix in _SUFFIXES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def set_aside_before(path: Path) -> tuple[Path, ...]:
     """Return damaged files set aside earlier."""
     return tuple(sorted(path.parent.glob(f"{path.name}.damaged-*")))
@@ -50,35 +56,46 @@ def salvage(aside: Path, writer: sqlite3.Connection, highest: int) -> int:
         highest: Terminals get numbers above this one: what somebody still remembers of the damaged
             file must not fit the new one.
     """
+    writer.execute("BEGIN IMMEDIATE")
     try:
         with _damaged(aside) as damaged:
-            writer.execute("BEGIN IMMEDIATE")
-            _copy(
-                damaged,
-                writer,
-                "SELECT key, value FROM meta WHERE key IN ('instance', 'salt')",
-                "INSERT OR REPLACE INTO meta VALUES(?, ?)",
-            )
-            _copy(
-                damaged,
-                writer,
-                f"SELECT {_TERMINAL} FROM terminals",  # noqa: S608 - constants
-                f"INSERT OR IGNORE INTO terminals({_TERMINAL}, recovered)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-            )
-            _copy(damaged, writer, "SELECT topic, user_id, clear FROM topics",
-                  "INSERT OR IGNORE INTO topics VALUES(?, ?, ?)")  # fmt: skip
-            _copy(damaged, writer, "SELECT user_id, state, at FROM presence",
-                  "INSERT OR IGNORE INTO presence VALUES(?, ?, ?)")  # fmt: skip
-            saved = _copy_pending(damaged, writer)
-            _renumber(writer, highest)
-            writer.execute("COMMIT")
-    except sqlite3.Error as error:
-        _LOGGER.debug("nothing can be read from %s: %s", aside, error)
+            saved = _copy_all(damaged, writer)
+        _renumber(writer, highest)
+        writer.execute("COMMIT")
+    except BaseException:
         if writer.in_transaction:
             writer.execute("ROLLBACK")
-        return 0
+        raise
     return saved
+
+
+def _copy_all(damaged: sqlite3.Connection, writer: sqlite3.Connection) -> int:
+    _copy(
+        damaged,
+        writer,
+        "SELECT key, value FROM meta WHERE key IN ('instance', 'salt')",
+        "INSERT OR REPLACE INTO meta VALUES(?, ?)",
+    )
+    _copy(
+        damaged,
+        writer,
+        f"SELECT {_TERMINAL} FROM terminals",
+        f"INSERT OR IGNORE INTO terminals({_TERMINAL}, recovered)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+    )
+    _copy(
+        damaged,
+        writer,
+        "SELECT topic, user_id, clear FROM topics",
+        "INSERT OR IGNORE INTO topics VALUES(?, ?, ?)",
+    )
+    _copy(
+        damaged,
+        writer,
+        "SELECT user_id, state, at FROM presence",
+        "INSERT OR IGNORE INTO presence VALUES(?, ?, ?)",
+    )
+    return _copy_pending(damaged, writer)
 
 
 @contextmanager
@@ -90,27 +107,34 @@ def _damaged(aside: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _copy(damaged: sqlite3.Connection, writer: sqlite3.Connection, select: str, insert: str) -> int:
-    copied = 0
+def _readable(damaged: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...]]:
     try:
-        for row in damaged.execute(select):
-            writer.execute(insert, row)
-            copied += 1
-    except sqlite3.DatabaseError as error:
+        yield from damaged.execute(select)
+    except sqlite3.Error as error:
         _LOGGER.debug("reading the damaged store stopped: %s", error)
-    return copied
+
+
+def _copy(
+    damaged: sqlite3.Connection, writer: sqlite3.Connection, select: str, insert: str
+) -> None:
+    # Errors of the new file are not for here: a full disk must not make us give up what is there.
+    for row in _readable(damaged, select):
+        writer.execute(insert, row)
 
 
 def _copy_pending(damaged: sqlite3.Connection, writer: sqlite3.Connection) -> int:
-    columns = f"seq, terminal, lane, state, {CONTENT}, published_offline"
+    columns = f"terminal, lane, seq, state, {CONTENT}, published_offline"
     marks = ", ".join("?" * len(columns.split(",")))
     # Without an index: they are damaged as easily as the table, and would hide rows silently.
-    saved = _copy(
-        damaged,
-        writer,
-        f"SELECT {columns} FROM events NOT INDEXED WHERE state = 0 ORDER BY seq",  # noqa: S608 - constants
-        f"INSERT OR IGNORE INTO events({columns}) VALUES({marks})",
-    )
+    select = f"SELECT {EVENT}, {columns} FROM events NOT INDEXED WHERE state = 0 ORDER BY seq"  # noqa: S608 - constants
+    insert = f"INSERT OR IGNORE INTO events({columns}) VALUES({marks})"
+    saved = 0
+    for row in _readable(damaged, select):
+        try:
+            event_from(row[:EVENT_WIDTH])
+        except (ValueError, TypeError):
+            continue
+        saved += writer.execute(insert, row[EVENT_WIDTH:]).rowcount
     # Waiting for the broker again, late: how old they are now is doubtful.
     writer.execute("UPDATE events SET age_s = NULL, seen_mono_s = NULL, process = NULL")
     # Events of a terminal whose row was lost have nowhere to go.

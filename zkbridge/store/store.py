@@ -18,6 +18,7 @@ from zkbridge.store.database import Database
 from zkbridge.store.erasure import Erasure, erase_person
 from zkbridge.store.errors import StoreError
 from zkbridge.store.migrations import check_ours
+from zkbridge.store.notes import Notes
 from zkbridge.store.outbox import Outbox
 from zkbridge.store.queries import Queries
 from zkbridge.store.schema import VERSION
@@ -35,7 +36,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Outbox, Queries, Erasure):
+class Store(Outbox, Notes, Queries, Erasure):
     """Everything the bridge must not forget.
 
     Attributes:
@@ -45,7 +46,7 @@ class Store(Outbox, Queries, Erasure):
     def __init__(self, path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.path = path
         self._database = Database(path, clock)
-        self._views = Views(self._database, self._database.wake)
+        self._views = Views(self._database, self._view_changed)
         self._upkeep: Upkeep | None = None
 
     def open(self) -> None:
@@ -57,7 +58,8 @@ class Store(Outbox, Queries, Erasure):
         self._database.open()
         self._views.load()
         self._upkeep = Upkeep(self._database, self._views)
-        self._upkeep.start(check=self._database.unclean)
+        self._database.nudge_with(self._upkeep.nudge)
+        self._upkeep.start(check=self._database.begun.unclean)
 
     def close(self) -> None:
         """Leave a clean file; safe to call twice."""
@@ -78,17 +80,17 @@ class Store(Outbox, Queries, Erasure):
     @property
     def instance(self) -> str:
         """8 characters that stay with the store."""
-        return self._database.instance
+        return self._database.begun.instance
 
     @property
     def fresh(self) -> bool:
         """Whether no store was ever here."""
-        return self._database.fresh
+        return self._database.begun.fresh
 
     @property
     def recovered(self) -> bool:
-        """Whether an earlier file was damaged, deleted or replaced by an older copy."""
-        return self._database.recovered
+        """Whether some terminal's records were known to a file that is lost; see KnownTerminal."""
+        return self._database.begun.recovered
 
     @property
     def damaged_aside(self) -> str | None:
@@ -130,11 +132,16 @@ class Store(Outbox, Queries, Erasure):
         """Grows with every change of a view."""
         return self._views.version
 
+    def _view_changed(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.nudge()
+        self._database.wake()
+
     def _read(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._database.read()
 
     def _known(self) -> Mapping[int, KnownTerminal]:
-        return self._database.terminals
+        return self._database.memory.terminals
 
 
 class ReadOnlyStore(Queries):

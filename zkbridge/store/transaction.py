@@ -9,6 +9,7 @@ from zkbridge.events import Alarm, Event, Freshness, Log, OpEvent
 from zkbridge.store.commits import Body
 from zkbridge.store.database import Database
 from zkbridge.store.errors import StoreDamaged
+from zkbridge.store.life import was_lost
 from zkbridge.store.rows import INSERT, Knowledge, event_row, log_number, to_us
 from zkbridge.store.terminals import load_terminal, stored_value, terminal_number
 from zkbridge.store.values import KnownTerminal, Lane, Occurrences
@@ -49,11 +50,11 @@ class Transaction:
         connection = self._connection
         number = terminal_number(connection, key)
         if number is None:
+            lost = was_lost(connection, self._database.clock())
             cursor = connection.execute(
                 "INSERT INTO terminals(key, id, name, serial, mac, host, port, recovered)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?,"
-                " EXISTS(SELECT 1 FROM meta WHERE key = 'lost_all' AND value))",
-                (key, id, name, serial, mac, host, port),
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, id, name, serial, mac, host, port, lost),
             )
             number = cursor.lastrowid or 0
         else:
@@ -204,7 +205,9 @@ class Transaction:
     def set_aside(self, terminal: int, log: Log, raw: bytes) -> bool:
         """Keep a record that cannot be decoded; False when it was kept before."""
         self._require(terminal)
-        digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES, key=self._database.salt).digest()
+        digest = hashlib.blake2b(
+            raw, digest_size=_DIGEST_BYTES, key=self._database.begun.salt
+        ).digest()
         cursor = self._connection.execute(
             "INSERT OR IGNORE INTO undecodable VALUES(?, ?, ?, ?)",
             (
@@ -265,8 +268,10 @@ class Transaction:
         return True
 
     def _subject(self, subject: bytes | str) -> int:
-        data = subject.encode() if isinstance(subject, str) else subject
-        digest = hashlib.blake2b(data, digest_size=_SUBJECT_BYTES, key=self._database.salt).digest()
+        data = subject.encode(errors="surrogatepass") if isinstance(subject, str) else subject
+        digest = hashlib.blake2b(
+            data, digest_size=_SUBJECT_BYTES, key=self._database.begun.salt
+        ).digest()
         # Six signed bytes: a column of that size, and plenty within one second of one terminal.
         return int.from_bytes(digest, "little", signed=True)
 
@@ -274,7 +279,7 @@ class Transaction:
         return self._body.effects.terminals
 
     def _require(self, terminal: int) -> KnownTerminal:
-        known = self._terminals().get(terminal) or self._database.terminals.get(terminal)
+        known = self._terminals().get(terminal) or self._database.memory.terminals.get(terminal)
         if known is None:
             raise StoreDamaged(
                 "the store was replaced by a new file: ask it for the terminal again"
