@@ -173,6 +173,10 @@ class FrameReader:
         """Add received bytes."""
         self._buffer += chunk
 
+    def starts_with(self, prefix: bytes) -> bool:
+        """Tell what the bytes that are not yet cut start with."""
+        return self._buffer.startswith(prefix)
+
     def next_packet(self) -> bytes | None:
         """Return the next whole packet without its TCP top, or None when incomplete.
 

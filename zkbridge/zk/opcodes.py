@@ -51,6 +51,37 @@ CMD_ACK_ERROR_INIT: Final = 65532
 CMD_ACK_ERROR_CMD: Final = 65533
 CMD_ACK_UNKNOWN: Final = 0xFFFF
 
+# Answered by PREPARE_DATA, DATA and ACK_OK, or by one frame. Source: protocol.md 5, 11.
+BULK_COMMANDS: Final = frozenset(
+    {
+        CMD_DB_RRQ,
+        CMD_USERTEMP_RRQ,
+        CMD_GET_USERTEMP,
+        CMD_FACE_RRQ,
+        CMD_PREPARE_BUFFER,
+        CMD_READ_BUFFER,
+        CMD_USER_PHOTO,
+    }
+)
+
+# All that this package ever sends by itself, but for CMD_OPTIONS_WRQ with SDKBuild.
+# Source: protocol.md, appendix.
+READ_COMMANDS: Final = BULK_COMMANDS | {
+    CMD_OPTIONS_RRQ,
+    CMD_GET_FREE_SIZES,
+    CMD_STATE_RRQ,
+    CMD_GET_PINWIDTH,
+    CMD_DOORSTATE_RRQ,
+    CMD_GET_TIME,
+    CMD_REG_EVENT,
+    CMD_CONNECT,
+    CMD_EXIT,
+    CMD_GET_VERSION,
+    CMD_AUTH,
+    CMD_FREE_DATA,
+}
+READ_TABLES: Final = frozenset({CMD_DB_RRQ, CMD_USERTEMP_RRQ, CMD_ATTLOG_RRQ, CMD_OPLOG_RRQ})
+
 # What CMD_DB_RRQ reads, as its fct. Source: protocol.md 5.1.
 FCT_ATTLOG: Final = 1
 FCT_FINGERTMP: Final = 2

@@ -1,0 +1,572 @@
+"""``ZKDevice``: everything a terminal can be asked for."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from struct import Struct
+from time import monotonic
+from typing import Final, Literal, Self
+
+from zkbridge.zk.bulk import (
+    FINGERPRINTS,
+    HEAD_SIZE,
+    USERS,
+    Reply,
+    Table,
+    TableName,
+    open_table,
+)
+from zkbridge.zk.codecs import (
+    decode_capacity,
+    decode_fingerprints,
+    decode_text,
+    decode_time,
+    decode_users,
+)
+from zkbridge.zk.errors import ZKError, ZKNotSupported, ZKProtocolError
+from zkbridge.zk.incremental import LogCursor, LogName
+from zkbridge.zk.layouts import user_layout
+from zkbridge.zk.live import decode_event
+from zkbridge.zk.models import (
+    Attendance,
+    Capacity,
+    DeviceInfo,
+    FaceTemplate,
+    FingerTemplate,
+    LiveEvent,
+    OpLog,
+    User,
+)
+from zkbridge.zk.opcodes import (
+    ALL_EVENTS,
+    CMD_ACK_ERROR,
+    CMD_ACK_NO_PHOTO,
+    CMD_ACK_OK,
+    CMD_FACE_RRQ,
+    CMD_GET_FREE_SIZES,
+    CMD_GET_TIME,
+    CMD_GET_VERSION,
+    CMD_REG_EVENT,
+    CMD_USER_PHOTO,
+)
+from zkbridge.zk.reading import TABLES, LogQuestion, LogRead, UserIdsNeeded
+from zkbridge.zk.session import SERIAL, Session
+from zkbridge.zk.transport import SocketTransport, TcpTransport, Transport, UdpTransport
+
+_LOGGER = logging.getLogger(__name__)
+
+TransportKind = Literal["auto", "tcp", "udp"]
+
+# With the answer's own time limit this finds a dead peer within a minute.
+KEEP_ALIVE_S: Final = 45.0
+_KEEP_ALIVE_ANSWER_S: Final = 12.0
+_ALL_FACES: Final = 50
+_BLOB_BUDGET_S: Final = 180.0  # a portrait of 1 MB or a face, on a slow line
+_U32 = Struct("<I")
+_FACE_BY_ID = Struct("<24sxB2x")  # openzk's form; protocol.md 11
+_FACE_BY_UID = Struct("<HB")  # pyzk's form; protocol.md 11
+_FACE_OFF: Final = "0"
+
+
+class ZKDevice:
+    """A ZKTeco terminal, read-only; used by one thread, but for ``abort``.
+
+    Args:
+        host: Address or name of the terminal.
+        port: Its service port.
+        password: Numeric comm key; 0 for none.
+        timeout: Seconds that one frame may take.
+        transport: Used instead of a connection of its own.
+        kind: ``tcp``, ``udp``, or ``auto``: TCP, and UDP where nobody accepts that.
+        encoding: Code page of names that are not UTF-8.
+        handshake: Perform the SDK handshake on opening; False leaves the terminal's option
+            alone until ``session.handshake()`` is called.
+
+    Attributes:
+        session: Options and handshake.
+        undecodable: Records of the last log read that fitted no layout.
+        keep_alive_s: Seconds of silence after which waiting for events asks whether the
+            terminal is still there; anything else that is asked serves as well.
+    """
+
+    def __init__(
+        self,
+        host: str = "",
+        port: int = 4370,
+        password: int = 0,
+        timeout: float = 10.0,
+        transport: Transport | None = None,
+        *,
+        kind: TransportKind = "auto",
+        encoding: str = "utf-8",
+        handshake: bool = True,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._transport = transport or _transport(kind, host, port, timeout, password)
+        self._encoding = encoding
+        self._handshake = handshake
+        self._capabilities: dict[str, str] | None = None
+        self._firmware: str | None = None
+        self._user_ids: dict[int, str] | None = None
+        self._table: Table | None = None
+        self._pending = False
+        self.session = Session(self._transport)
+        self.undecodable = 0
+        self.keep_alive_s = KEEP_ALIVE_S
+
+    # --- life ---
+
+    def __enter__(self) -> Self:
+        """Open the session and read what the terminal is."""
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Put the handshake option back and disconnect."""
+        self.close()
+
+    def open(self) -> None:
+        """Connect, authenticate, perform the handshake, read what the terminal is.
+
+        Opened again, the terminal is asked for its serial number only, to see that it is the
+        same. Nothing stays open when this fails.
+
+        Raises:
+            ZKError: Whatever went wrong.
+        """
+        self._pending = False
+        self._table = None
+        self.session.open(handshake=self._handshake)
+        try:
+            self._recognise()
+        except BaseException:
+            self.close()
+            raise
+
+    def _recognise(self) -> None:
+        known = self._capabilities
+        if known is not None and self.session.read_option(SERIAL) == known.get(SERIAL):
+            return
+        self._firmware = None
+        self._user_ids = None
+        self._capabilities = self.session.capabilities()
+
+    def close(self) -> None:
+        """Put the handshake option back and disconnect; harmless when already closed."""
+        self._table = None
+        self.session.close()
+
+    def abort(self) -> None:
+        """Make the call that is waiting raise ``ZKUnreachable``; from any thread.
+
+        Calls after it raise too, until ``close`` has been called.
+        """
+        self._transport.abort()
+
+    # --- what it is ---
+
+    @property
+    def transport(self) -> Transport:
+        """What the terminal is asked through."""
+        return self._transport
+
+    @property
+    def handshake_done(self) -> bool:
+        """Whether the terminal was told that an SDK talks to it."""
+        return self.session.handshake_done
+
+    @property
+    def capabilities(self) -> dict[str, str]:
+        """The options read on opening; those that had a value."""
+        return dict(self._capabilities or {})
+
+    @property
+    def serial(self) -> str:
+        """Serial number as the terminal tells it, stray separators stripped; maybe empty."""
+        return (self._capabilities or {}).get(SERIAL, "").strip(" =")
+
+    @property
+    def mac(self) -> str | None:
+        """MAC address as the terminal tells it."""
+        return (self._capabilities or {}).get("MAC")
+
+    @property
+    def platform(self) -> str:
+        """Hardware platform; maybe empty."""
+        return (self._capabilities or {}).get("~Platform", "")
+
+    @property
+    def firmware(self) -> str:
+        """Firmware text; maybe empty. Asks the terminal where no option told it."""
+        if self._firmware is None:
+            self._firmware = (self._capabilities or {}).get("FirmVer") or self._version()
+        return self._firmware
+
+    def _version(self) -> str:
+        reply = self.session.request(CMD_GET_VERSION)
+        return decode_text(reply.tail).strip() if reply.code == CMD_ACK_OK else ""
+
+    def option(self, name: str) -> str | None:
+        """Read one option; None where the terminal does not have it."""
+        return self.session.read_option(name)
+
+    def clock(self) -> datetime | None:
+        """Read the terminal's wall clock, naive, 1 s resolution; None for an impossible date.
+
+        Raises:
+            ZKNotSupported: The terminal does not tell it.
+
+        Source: protocol.md 3.3.
+        """
+        reply = self.session.request(CMD_GET_TIME)
+        if reply.code != CMD_ACK_OK:
+            raise ZKNotSupported("clock", reply.code)
+        if len(reply.tail) < _U32.size:
+            raise ZKProtocolError(f"{len(reply.tail)} bytes are no time")
+        return decode_time(_U32.unpack_from(reply.tail)[0])
+
+    def capacity(self) -> Capacity:
+        """Read the counters; all None where the terminal does not tell them.
+
+        Source: protocol.md 4.
+        """
+        reply = self.session.request(CMD_GET_FREE_SIZES)
+        return decode_capacity(reply.tail if reply.code == CMD_ACK_OK else b"")
+
+    def device_info(self) -> DeviceInfo:
+        """Tell what the terminal is, and how much it holds now."""
+        counts = self.capacity()
+        no_faces = 0 if counts.users is not None else None
+        return DeviceInfo(
+            self._host,
+            self.serial,
+            self.firmware,
+            self.platform,
+            counts.users,
+            counts.punches,
+            counts.faces if counts.faces is not None else no_faces,
+            counts.fingerprints,
+            self.capabilities,
+        )
+
+    # --- people ---
+
+    def users(self) -> list[User]:
+        """Read all enrolled users.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+            ZKProtocolError: The table is torn, or of no known layout.
+        """
+        count = self.capacity().users
+        records = self._read_table(USERS)
+        users = (
+            decode_users(records, user_layout(records, count), self._encoding) if records else []
+        )
+        self._user_ids = {user.uid: user.user_id for user in users}
+        return users
+
+    def user_photo(self, user_id: str) -> bytes | None:
+        """Read a user's portrait.
+
+        Returns:
+            JPEG bytes; None where there is none.
+
+        Raises:
+            ZKNotSupported: The terminal keeps no portraits, or answers something unexpected.
+            ZKProtocolError: Not as many bytes as announced.
+
+        Source: protocol.md 11.
+        """
+        name = user_id.encode("utf-8", "replace").replace(b"\0", b"") + b".jpg\0"
+        reply = self._bulk(CMD_USER_PHOTO, name)
+        if reply.data is not None:
+            return reply.data or None
+        if reply.code in {CMD_ACK_OK, CMD_ACK_NO_PHOTO}:
+            return None
+        raise ZKNotSupported("user_photo", reply.code)
+
+    def fingerprint_templates(self) -> list[FingerTemplate]:
+        """Read all enrolled fingerprints.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+            ZKProtocolError: The table is torn.
+        """
+        return decode_fingerprints(self._read_table(FINGERPRINTS))
+
+    def face_templates(self) -> list[FaceTemplate]:
+        """Read the enrolled faces of every user who has one.
+
+        Raises:
+            ZKNotSupported: The terminal knows no faces.
+
+        Source: protocol.md 11.
+        """
+        if (self._capabilities or {}).get("FaceFunOn") == _FACE_OFF:
+            raise ZKNotSupported("face_templates", 0)
+        templates = ((user.uid, self._face(user)) for user in self.users())
+        return [FaceTemplate(uid, data) for uid, data in templates if data]
+
+    def _face(self, user: User) -> bytes | None:
+        refused = 0
+        for form in (
+            _FACE_BY_ID.pack(user.user_id.encode("utf-8", "replace"), _ALL_FACES),
+            _FACE_BY_UID.pack(user.uid, _ALL_FACES),
+        ):
+            reply = self._bulk(CMD_FACE_RRQ, form)
+            if reply.data is not None:
+                return reply.data
+            if reply.code == CMD_ACK_OK:
+                return None
+            refused = reply.code
+        if refused == CMD_ACK_ERROR:
+            return None
+        raise ZKNotSupported("face_templates", refused)
+
+    # --- logs ---
+
+    def attendance(self) -> Iterator[Attendance]:
+        """Yield all punches, oldest first, while they arrive.
+
+        Records that are none are left out, counted in ``undecodable`` and said in one log line.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+            ZKProtocolError: The table is torn, or of no known layout.
+        """
+        for record in self._yield_log("punches"):
+            if isinstance(record, Attendance):
+                yield record
+
+    def op_logs(self) -> Iterator[OpLog]:
+        """Yield the whole operation log, oldest first, while it arrives.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+            ZKProtocolError: The table is torn.
+        """
+        for record in self._yield_log("operations"):
+            if isinstance(record, OpLog):
+                yield record
+
+    def _yield_log(self, log: LogName) -> Iterator[object]:
+        self.undecodable = 0
+        read = self.read_log(log)
+        for record in read:
+            if isinstance(record, Attendance | OpLog):
+                yield record
+            else:
+                self.undecodable += 1
+        if self.undecodable:
+            _LOGGER.warning("%d records of %s fit no layout", self.undecodable, log)
+
+    def read_log(
+        self,
+        log: LogName,
+        cursor: LogCursor | None = None,
+        *,
+        count: int | None = None,
+        verify_whole: bool = False,
+        key: str | None = None,
+    ) -> LogRead:
+        """Read what is new in a log, or the whole log where that cannot be told.
+
+        Args:
+            log: ``punches`` or ``operations``.
+            cursor: From the last reading; None reads everything.
+            count: How many records the counters tell, where that is known already; None asks.
+            verify_whole: Read everything even with a cursor.
+            key: Whose log this is, kept in the cursor and compared with it; default: the serial.
+
+        Returns:
+            The reading: iterate it for ``Attendance``, ``OpLog`` and ``Undecodable`` records;
+            ask it for the case and, after the last record, for the next cursor.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+            ZKProtocolError: The table is torn, or of no known layout.
+
+        Source: protocol.md 5.6; contract 5.5.
+        """
+        if count is None:
+            counts = self.capacity()
+            count = counts.punches if log == "punches" else counts.op_log
+        question = LogQuestion(
+            log=log,
+            key=self.serial if key is None else key,
+            cursor=cursor,
+            count=count,
+            whole=verify_whole,
+            newest_year=datetime.now(UTC).year + 1,
+            user_ids=self._user_ids,
+        )
+        try:
+            return self._open_log(question)
+        except UserIdsNeeded:
+            # The terminal holds one prepared table at a time: users first, then the log anew.
+            self.users()
+            return self._open_log(replace(question, user_ids=self._user_ids))
+
+    def _open_log(self, question: LogQuestion) -> LogRead:
+        table = self._open_table(TABLES[question.log])
+        read = LogRead(table, question)
+        try:
+            read.open()
+        except BaseException:
+            table.discard()
+            raise
+        return read
+
+    def _open_table(self, name: TableName) -> Table:
+        if self._table is not None:
+            # Preparing a table makes the terminal forget the one before.
+            self._table.stale = True
+            self._table = None
+        table = open_table(self._transport, name.name, name.requests)
+        self._table = table
+        return table
+
+    def _read_table(self, name: TableName) -> bytes:
+        """Read a whole table, without its u32 size, which is checked."""
+        table = self._open_table(name)
+        try:
+            blob = b"".join(table.read())
+        except BaseException:
+            table.discard()
+            raise
+        table.free()
+        if not blob:
+            return b""
+        (announced,) = _U32.unpack_from(blob)
+        if announced > len(blob) - HEAD_SIZE:
+            raise ZKProtocolError(
+                f"the {name.name} table ends {announced - len(blob) + HEAD_SIZE} bytes early"
+            )
+        return blob[HEAD_SIZE : HEAD_SIZE + announced]
+
+    def _bulk(self, command: int, data: bytes) -> Reply:
+        saved, self._transport.budget_s = self._transport.budget_s, _BLOB_BUDGET_S
+        try:
+            return self.session.request(command, data)
+        finally:
+            self._transport.budget_s = saved
+
+    # --- live events ---
+
+    def register_events(self, mask: int = ALL_EVENTS) -> None:
+        """Ask the terminal to tell events by itself; 0 ends that.
+
+        Raises:
+            ZKNotSupported: The terminal refuses.
+
+        Source: protocol.md 10.1.
+        """
+        reply = self.session.request(CMD_REG_EVENT, _U32.pack(mask & 0xFFFFFFFF))
+        if reply.code != CMD_ACK_OK:
+            raise ZKNotSupported("live events", reply.code)
+
+    def next_event(self, timeout_s: float, wake: int | None = None) -> LiveEvent | None:
+        """Wait for the next event; those that came between other answers come first.
+
+        While it is quiet, the terminal is asked for its time now and then, so that a dead one
+        is noticed within a minute.
+
+        Args:
+            timeout_s: How long to wait.
+            wake: File descriptor that ends the wait when it becomes readable.
+
+        Returns:
+            The event, to be acknowledged; None after ``timeout_s``, or when woken.
+
+        Raises:
+            ZKUnreachable: The terminal is gone.
+            ZKNotSupported: The transport only answers commands.
+        """
+        deadline = monotonic() + timeout_s
+        while True:
+            started = monotonic()
+            allowed = min(deadline - started, self._quiet_left(started))
+            frame = self._transport.next_event(max(0.0, allowed), wake)
+            if frame is not None:
+                self._pending = True
+                return decode_event(frame)
+            now = monotonic()
+            if now >= deadline or now < started + allowed:
+                return None
+            self._keep_alive()
+
+    def _quiet_left(self, now: float) -> float:
+        last = self.last_frame_mono_s
+        return self.keep_alive_s if last is None else last + self.keep_alive_s - now
+
+    def _keep_alive(self) -> None:
+        saved, self._transport.budget_s = self._transport.budget_s, _KEEP_ALIVE_ANSWER_S
+        try:
+            with suppress(ZKNotSupported):
+                self.clock()
+        finally:
+            self._transport.budget_s = saved
+
+    def acknowledge(self) -> None:
+        """Tell the terminal that the last event has been taken; once per event."""
+        if self._pending:
+            self._pending = False
+            self._transport.acknowledge()
+
+    def live_events(self, mask: int = ALL_EVENTS) -> Iterator[LiveEvent]:
+        """Yield events as they happen; other commands may be used in between.
+
+        Each is acknowledged once the caller has taken it: when the next one is asked for, or
+        the iterator is closed.
+
+        Raises:
+            ZKUnreachable: The terminal is gone, noticed within a minute.
+            ZKNotSupported: The terminal tells no events.
+        """
+        self.register_events(mask)
+        try:
+            while True:
+                event = self.next_event(self.keep_alive_s)
+                if event is not None:
+                    yield event
+                    self.acknowledge()
+        except GeneratorExit:
+            with suppress(ZKError):
+                self.acknowledge()
+                self.register_events(0)
+            raise
+
+    # --- counters ---
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes handed to the network; 0 for a transport that does not count."""
+        return self._transport.bytes_sent if isinstance(self._transport, SocketTransport) else 0
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that arrived; 0 for a transport that does not count."""
+        return self._transport.bytes_received if isinstance(self._transport, SocketTransport) else 0
+
+    @property
+    def frames_received(self) -> int:
+        """Frames that arrived; 0 for a transport that does not count."""
+        transport = self._transport
+        return transport.frames_received if isinstance(transport, SocketTransport) else 0
+
+    @property
+    def last_frame_mono_s(self) -> float | None:
+        """Monotonic time of the newest frame; None before the first."""
+        transport = self._transport
+        return transport.last_frame_mono_s if isinstance(transport, SocketTransport) else None
+
+
+def _transport(
+    kind: TransportKind, host: str, port: int, timeout: float, password: int
+) -> Transport:
+    made = {"tcp": TcpTransport, "udp": UdpTransport}.get(kind, SocketTransport)
+    return made(host, port, timeout, password)

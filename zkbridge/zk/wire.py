@@ -1,0 +1,316 @@
+"""The client's sockets: packets in, packets out, every wait with an end and wakeable.
+
+Nothing here knows what a packet means. ``OSError`` becomes ``ZKUnreachable`` here and nowhere
+else.
+"""
+
+import os
+import select
+import socket
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from zkbridge.zk.errors import ZKEncrypted, ZKNotATerminal, ZKProtocolError, ZKUnreachable
+from zkbridge.zk.framing import (
+    HEADER_SIZE,
+    TCP_MAGIC_SECURE,
+    FrameReader,
+    build_tcp,
+    checksum_valid,
+)
+from zkbridge.zk.opcodes import MAX_CHUNK, MAX_CHUNK_UDP
+
+_RECEIVE_BYTES: Final = 1 << 16
+_UDP_BUFFER_BYTES: Final = 1 << 18  # several chunks, so that none is lost on this side
+
+
+class Wire(ABC):
+    """One socket to one terminal.
+
+    Attributes:
+        ordered: Packets arrive whole, once and in order.
+        chunk_size: Most bytes to ask for at once. Source: protocol.md 5.3.
+        bytes_sent: Since construction.
+        bytes_received: Since construction.
+        packets_received: Since construction.
+        last_packet_mono_s: Monotonic time of the newest packet; None before the first.
+    """
+
+    ordered: bool
+    chunk_size: int
+    _kind: socket.SocketKind
+
+    def __init__(self) -> None:
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.packets_received = 0
+        self.last_packet_mono_s: float | None = None
+        self._socket: socket.socket | None = None
+        self._alarm: tuple[socket.socket, socket.socket] | None = None
+        self._poll = select.poll()
+        self._aborted = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket."""
+        return self._socket is not None
+
+    def open(self, host: str, port: int, timeout_s: float) -> None:
+        """Connect to the first address of the host that answers.
+
+        Raises:
+            ZKUnreachable: None did, or the host has none.
+        """
+        self.close()
+        self._check_abort()
+        deadline = monotonic() + timeout_s
+        try:
+            self._alarm = socket.socketpair()
+            addresses = socket.getaddrinfo(host, port, type=self._kind)
+        except (OSError, UnicodeError) as error:
+            self.close()
+            raise ZKUnreachable(f"{host} has no address: {error}") from error
+        failure: Exception = ZKUnreachable(f"{host} has no address")
+        for family, kind, protocol, _, address in addresses:
+            try:
+                self._connect(socket.socket(family, kind, protocol), address, deadline)
+            except OSError as error:
+                failure = error
+            else:
+                return
+        self.close()
+        raise ZKUnreachable(f"{host}:{port} cannot be reached: {failure}") from failure
+
+    def _connect(self, sock: socket.socket, address: tuple[object, ...], deadline: float) -> None:
+        try:
+            sock.settimeout(0)
+            with suppress(BlockingIOError):
+                sock.connect(address)
+            self._watch(sock, select.POLLOUT)
+            self._finish_connecting(sock, deadline)
+            self._tune(sock)
+            self._watch(sock, select.POLLIN)
+        except BaseException:
+            sock.close()
+            raise
+        self._socket = sock
+
+    def _finish_connecting(self, sock: socket.socket, deadline: float) -> None:
+        if not self._wait(sock, deadline, None):
+            raise TimeoutError("no answer")
+        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code))
+
+    def _watch(self, sock: socket.socket, events: int) -> None:
+        self._poll = select.poll()
+        self._poll.register(sock, events)
+        if self._alarm is not None:
+            self._poll.register(self._alarm[0], select.POLLIN)
+
+    @abstractmethod
+    def _tune(self, sock: socket.socket) -> None:
+        """Set the connected socket's options."""
+
+    def close(self) -> None:
+        """Close every file descriptor; harmless when there is none."""
+        sock, self._socket = self._socket, None
+        alarm, self._alarm = self._alarm, None
+        for each in (sock, *(alarm or ())):
+            if each is not None:
+                each.close()
+
+    def abort(self) -> None:
+        """Make the waiting call, and every later one, raise; callable from any thread."""
+        self._aborted = True
+        alarm = self._alarm
+        if alarm is not None:
+            with suppress(OSError):
+                alarm[1].send(b"!")
+
+    def forgive(self) -> None:
+        """Forget an abort, so that the session can still be ended in good order."""
+        self._aborted = False
+        if self._alarm is not None:
+            self._alarm[0].settimeout(0)
+            with suppress(OSError):
+                self._alarm[0].recv(_RECEIVE_BYTES)
+
+    def _check_abort(self) -> None:
+        if self._aborted:
+            raise ZKUnreachable("the connection was given up on request")
+
+    def _wait(self, sock: socket.socket, deadline: float, wake: int | None) -> bool:
+        """Wait until the socket is ready.
+
+        Returns:
+            False at the deadline, or when ``wake`` became readable.
+        """
+        self._check_abort()
+        if wake is not None:
+            self._poll.register(wake, select.POLLIN)
+        try:
+            ready = self._poll.poll(max(0.0, deadline - monotonic()) * 1000)
+        finally:
+            if wake is not None:
+                self._poll.unregister(wake)
+        self._check_abort()
+        number = sock.fileno()
+        return any(fd == number for fd, _ in ready)
+
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            raise ZKUnreachable("there is no connection")
+        return self._socket
+
+    def _send_all(self, data: bytes, timeout_s: float) -> None:
+        sock = self._opened()
+        self._check_abort()
+        view = memoryview(data)
+        deadline = monotonic() + timeout_s
+        try:
+            while view:
+                try:
+                    sent = sock.send(view)
+                except BlockingIOError:
+                    self._wait_writable(sock, deadline)
+                    continue
+                self.bytes_sent += sent
+                view = view[sent:]
+        except OSError as error:
+            raise ZKUnreachable(f"sending failed: {error}") from error
+
+    def _wait_writable(self, sock: socket.socket, deadline: float) -> None:
+        self._watch(sock, select.POLLOUT)
+        try:
+            if not self._wait(sock, deadline, None):
+                raise TimeoutError("the terminal takes no more data")
+        finally:
+            self._watch(sock, select.POLLIN)
+
+    def _receive_some(self, deadline: float, wake: int | None) -> bytes | None:
+        """Receive what is there; None at the deadline or when woken."""
+        sock = self._opened()
+        try:
+            while self._wait(sock, deadline, wake):
+                with suppress(BlockingIOError):
+                    received = sock.recv(_RECEIVE_BYTES)
+                    self.bytes_received += len(received)
+                    return received
+        except OSError as error:
+            raise ZKUnreachable(f"receiving failed: {error}") from error
+        return None
+
+    def _count(self) -> None:
+        self.packets_received += 1
+        self.last_packet_mono_s = monotonic()
+
+    @abstractmethod
+    def send(self, packet: bytes, timeout_s: float) -> None:
+        """Send one packet."""
+
+    @abstractmethod
+    def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
+        """Receive one whole packet.
+
+        Args:
+            deadline: On the monotonic clock, for the whole packet however it trickles in.
+            wake: File descriptor that ends the wait when it becomes readable.
+
+        Returns:
+            The packet without its TCP top; None at the deadline or when woken.
+
+        Raises:
+            ZKUnreachable: The connection is gone, or ``abort`` was called.
+            ZKProtocolError: What arrives is no packet.
+        """
+
+
+class TcpWire(Wire):
+    """Packets behind an 8-byte top on a byte stream. Source: protocol.md 1.2."""
+
+    ordered = True
+    chunk_size = MAX_CHUNK
+    _kind = socket.SOCK_STREAM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reader = FrameReader()
+        self._speaks = False
+
+    @property
+    def bad_checksums(self) -> int:
+        """Packets on this connection whose checksum was wrong."""
+        return self._reader.bad_checksums
+
+    def open(self, host: str, port: int, timeout_s: float) -> None:
+        """Connect; see ``Wire.open``."""
+        self._reader = FrameReader()
+        self._speaks = False
+        super().open(host, port, timeout_s)
+
+    def _tune(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def send(self, packet: bytes, timeout_s: float) -> None:
+        """Send one packet behind its top."""
+        self._send_all(build_tcp(packet), timeout_s)
+
+    def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
+        """Receive one whole packet; see ``Wire.receive``."""
+        while True:
+            packet = self._next_packet()
+            if packet is not None:
+                self._speaks = True
+                self._count()
+                return packet
+            received = self._receive_some(deadline, wake)
+            if received is None:
+                return None
+            if not received:
+                raise ZKUnreachable("the terminal closed the connection")
+            self._reader.feed(received)
+
+    def _next_packet(self) -> bytes | None:
+        try:
+            return self._reader.next_packet()
+        except ZKNotATerminal as error:
+            if self._reader.starts_with(TCP_MAGIC_SECURE):
+                raise ZKEncrypted("the plain protocol", 0) from error
+            if self._speaks:
+                raise ZKProtocolError(f"the stream is lost: {error}") from error
+            raise
+
+
+class UdpWire(Wire):
+    """One packet per datagram; what is damaged counts as lost. Source: protocol.md 1.3."""
+
+    ordered = False
+    chunk_size = MAX_CHUNK_UDP
+    _kind = socket.SOCK_DGRAM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad_checksums = 0
+
+    def _tune(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER_BYTES)
+
+    def send(self, packet: bytes, timeout_s: float) -> None:
+        """Send one datagram."""
+        self._send_all(packet, timeout_s)
+
+    def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
+        """Receive one undamaged packet; see ``Wire.receive``."""
+        while True:
+            packet = self._receive_some(deadline, wake)
+            if packet is None:
+                return None
+            if len(packet) >= HEADER_SIZE and checksum_valid(packet):
+                self._count()
+                return packet
+            self.bad_checksums += 1
+            if monotonic() >= deadline:
+                return None
