@@ -57,6 +57,11 @@ def _digest(*parts: bytes) -> str:
     return blake2b(joined, digest_size=12).hexdigest()
 
 
+def _utf8(text: str) -> bytes:
+    # Ids that are no valid UTF-8 on the terminal come as lone surrogates.
+    return text.encode("utf-8", "surrogatepass")
+
+
 def punch_id(key: str, person: str, raw_time: int, occurrence: int) -> str:
     """Derive a punch's id.
 
@@ -67,15 +72,15 @@ def punch_id(key: str, person: str, raw_time: int, occurrence: int) -> str:
         occurrence: How often the terminal's clock went back between equal earlier records.
     """
     return _digest(
-        b"punch", key.encode(), person.encode(), raw_time.to_bytes(8, "little"), b"%d" % occurrence
+        b"punch", _utf8(key), _utf8(person), raw_time.to_bytes(8, "little"), b"%d" % occurrence
     )
 
 
 def operation_id(key: str, record: bytes, occurrence: int) -> str:
     """Derive an op-log entry's id from its 16-byte record, without the padding byte at 3."""
-    return _digest(b"operation", key.encode(), record[:3] + record[4:], b"%d" % occurrence)
+    return _digest(b"operation", _utf8(key), record[:3] + record[4:], b"%d" % occurrence)
 
 
 def alarm_id(key: str, payload: bytes, seen_ns: int) -> str:
     """Derive an alarm's id; alarms are in no log, so the moment is part of it."""
-    return _digest(b"alarm", key.encode(), payload, seen_ns.to_bytes(8, "little"))
+    return _digest(b"alarm", _utf8(key), payload, seen_ns.to_bytes(8, "little"))

@@ -1,0 +1,1 @@
+"""Reads terminals: one worker each, everything new goes into the store."""
