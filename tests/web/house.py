@@ -23,7 +23,7 @@ from zkbridge.events import (
     TerminalView,
 )
 from zkbridge.identity import punch_id
-from zkbridge.metrics import CountingMetrics, Readings, TerminalReading
+from zkbridge.metrics import CountingMetrics
 from zkbridge.store import KnownTerminal, Store
 from zkbridge.vocabulary import PUNCH_TYPES, VERIFY_METHODS
 from zkbridge.web import Health, LogView, TerminalAddress, WebServer
@@ -100,7 +100,7 @@ class House:
     def __post_init__(self) -> None:
         self.store = Store(self.path / "zkbridge.db")
         self.log = LogView()
-        self.metrics = CountingMetrics(self.readings)
+        self.metrics = CountingMetrics()
         self.numbers: dict[str, KnownTerminal] = {}
         self.server = WebServer(
             WebOptions.model_validate({"listen": self.listen, "token": self.token}),
@@ -140,18 +140,6 @@ class House:
     def _test(self, address: TerminalAddress) -> Mapping[str, object]:
         self.tried.append(address)
         return self.trial
-
-    def readings(self) -> Readings:
-        """What the gauges show."""
-        return Readings(
-            version="0.1.0",
-            queue_depth=self.store.queue_depth(),
-            broker_connected=self.health.broker_connected,
-            terminals=tuple(
-                TerminalReading(terminal_id=view.terminal.id, up=view.online)
-                for view in self.store.views()
-            ),
-        )
 
     def add_terminal(self, terminal_id: str, name: str, key: str) -> None:
         """Make a terminal known, online and live."""

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final
 
 from zkbridge.events import Punch
+from zkbridge.metrics import Readings, TerminalReading
 from zkbridge.store import EventFilter, Store, UserDay
 from zkbridge.web.forecast import WINDOW, full_on
 from zkbridge.web.health import Health
@@ -102,6 +103,29 @@ class Reader:
             )
             for view in self._store.views()
         ]
+
+    def readings(self) -> Readings:
+        """Return what the gauges of ``/metrics`` show."""
+        health = self._health()
+        return Readings(
+            version=self._version,
+            queue_depth=self._store.queue_depth(),
+            oldest_undelivered_s=self._store.oldest_pending_age(),
+            broker_connected=health.broker_connected,
+            refused=health.refused,
+            terminals=tuple(
+                TerminalReading(
+                    terminal_id=view.terminal.id,
+                    up=view.online,
+                    clock_drift_s=view.state.clock_drift,
+                    log_used=view.state.log_used,
+                    users=view.state.users,
+                    punches=view.state.punches,
+                    undecodable=view.state.undecodable,
+                )
+                for view in self._store.views()
+            ),
+        )
 
     # stored punches
 

@@ -26,13 +26,14 @@ from starlette.routing import Route
 from zkbridge.metrics import CountingMetrics
 from zkbridge.store import EventFilter, StoreError
 from zkbridge.web import params, probe
+from zkbridge.web.configuration import without_secrets
 from zkbridge.web.feed import Feed
 from zkbridge.web.guard import BodyTooLarge, read_body
 from zkbridge.web.health import Health
 from zkbridge.web.logview import LogView
 from zkbridge.web.params import BadParameter
 from zkbridge.web.reader import Reader
-from zkbridge.web.shapes import CSV_COLUMNS, csv_row, iso, without_secrets
+from zkbridge.web.shapes import CSV_COLUMNS, csv_row, iso
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -258,7 +259,9 @@ class Endpoints:
         if name is not None:
             text = f"held by this bridge, which calls it {name}"
             return {"status": "busy", "text": text, "cure": None}
-        result = dict(without_secrets_mapping(self._site.test_terminal(address)))
+        result = {
+            key: without_secrets(value) for key, value in self._site.test_terminal(address).items()
+        }
         if result.get("status") == "ok":
             result["yaml"] = probe.yaml_to_add(address, result)
         return result
@@ -277,11 +280,6 @@ class Endpoints:
             for line in self._site.log.lines(after)
         ]
         return json_response({"lines": lines})
-
-
-def without_secrets_mapping(value: Mapping[str, object]) -> Mapping[str, object]:
-    """Return a terminal's answer without anything that is named like a secret."""
-    return {key: without_secrets(inner) for key, inner in value.items() if key != "comm_key"}
 
 
 async def _csv(pages: AsyncIterator[list[dict[str, object]]]) -> AsyncIterator[bytes]:

@@ -60,8 +60,8 @@ class WebServer:
         options: Where to listen, and the token.
         store: Read only.
         health: How the bridge is doing; called often, in the server's threads, must be quick.
-        metrics: What ``/metrics`` shows.
-        shown_config: The configuration as JSON-able values, secrets left out or hidden.
+        metrics: What ``/metrics`` shows; its gauges are read from the store and ``health``.
+        shown_config: See :func:`zkbridge.web.shown_configuration`.
         test_terminal: Tries an address; may block; called in a thread of its own.
         log: The last log lines; its owner adds it to the loggers.
         version: The bridge's.
@@ -88,6 +88,7 @@ class WebServer:
         self._options = options
         self._store = store
         self._reader = Reader(store, health=health, version=version, clock=clock)
+        metrics.read_from(self._reader.readings)
         self._site = partial(
             Site,
             reader=self._reader,

@@ -5,13 +5,11 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Final
 
-from zkbridge.config import is_secret
 from zkbridge.events import Punch, TerminalView
 from zkbridge.store import Delivery, StoredEvent
 from zkbridge.troubles import advice
 from zkbridge.web.health import Health
 
-HIDDEN: Final = "•••"
 # Spreadsheets take a cell that starts like this for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS: Final = (
@@ -142,17 +140,3 @@ def problems(health: Health, views: Sequence[TerminalView]) -> list[dict[str, ob
 
 def _problem(severity: str, text: str, cure: str, terminal: str | None = None) -> dict[str, object]:
     return {"severity": severity, "text": text, "cure": cure or None, "terminal": terminal}
-
-
-def without_secrets(value: object) -> object:
-    """Return a copy of a configuration that shows no secret, whatever it was given."""
-    if isinstance(value, Mapping):
-        return {
-            str(key): HIDDEN if is_secret(key) and inner is not None else without_secrets(inner)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [without_secrets(inner) for inner in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value)
