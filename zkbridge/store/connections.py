@@ -80,8 +80,12 @@ def _connect(uri: str, cache_kib: int) -> sqlite3.Connection:
     )
     # A flipped bit in a name must not stop the queue.
     connection.text_factory = _lenient
-    connection.execute(f"PRAGMA cache_size=-{cache_kib}")
-    connection.execute("PRAGMA mmap_size=0").fetchone()
+    try:
+        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+        connection.execute("PRAGMA mmap_size=0").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -248,6 +248,11 @@ class Database:
         self.exclusively(truncate)
         self.log_to_empty = done != [True]
 
+    @property
+    def commits(self) -> int:
+        """How many synced commits the file has had since it is in use."""
+        return 0 if self._commits is None else self._commits.commits
+
     # damage
 
     def failure(self, error: sqlite3.Error, epoch: int) -> StoreError:

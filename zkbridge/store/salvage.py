@@ -59,7 +59,7 @@ def salvage(aside: Path, writer: sqlite3.Connection, highest: int) -> int:
     writer.execute("BEGIN IMMEDIATE")
     try:
         with _damaged(aside) as damaged:
-            saved = _copy_all(damaged, writer)
+            saved = 0 if damaged is None else _copy_all(damaged, writer)
         _renumber(writer, highest)
         writer.execute("COMMIT")
     except BaseException:
@@ -79,7 +79,7 @@ def _copy_all(damaged: sqlite3.Connection, writer: sqlite3.Connection) -> int:
     _copy(
         damaged,
         writer,
-        f"SELECT {_TERMINAL} FROM terminals",
+        f"SELECT {_TERMINAL} FROM terminals",  # noqa: S608 - constants
         f"INSERT OR IGNORE INTO terminals({_TERMINAL}, recovered)"
         " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
     )
@@ -99,8 +99,13 @@ def _copy_all(damaged: sqlite3.Connection, writer: sqlite3.Connection) -> int:
 
 
 @contextmanager
-def _damaged(aside: Path) -> Iterator[sqlite3.Connection]:
-    connection = connect_reader(aside)
+def _damaged(aside: Path) -> Iterator[sqlite3.Connection | None]:
+    try:
+        connection = connect_reader(aside)
+    except sqlite3.Error as error:
+        _LOGGER.debug("nothing can be read from %s: %s", aside, error)
+        yield None
+        return
     try:
         yield connection
     finally:

@@ -97,6 +97,11 @@ class Store(Outbox, Notes, Queries, Erasure):
         """Where a damaged file went, when that happened in this run."""
         return self._database.damaged_aside
 
+    @property
+    def syncs(self) -> int:
+        """How many transactions waited for the disk since the store was opened."""
+        return self._database.commits
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Write; on the disk when the with-block has been left without error.
