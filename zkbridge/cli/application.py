@@ -18,7 +18,6 @@ from zkbridge.logs import printable
 app = typer.Typer(
     name="zkbridge",
     help="ZKTeco attendance and access terminals to MQTT and Home Assistant.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -63,7 +62,9 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     command = typer.main.get_command(app)
     try:
-        result = command.main(list(arguments), prog_name="zkbridge", standalone_mode=False)
+        result = command.main(
+            list(arguments) or ["--help"], prog_name="zkbridge", standalone_mode=False
+        )
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has gone; nobody is left to be told.
@@ -75,13 +76,16 @@ def main(arguments: Sequence[str]) -> int:
         complain("stopped")
         return FAILED
     except typer.TyperException as error:
-        complain(f"{printable(error.format_message())} See: zkbridge --help")
+        path = getattr(getattr(error, "ctx", None), "command_path", "zkbridge")
+        complain(f"{printable(error.format_message()).rstrip('.')}; see {path} --help")
         return WRONG_USAGE
     except EXPECTED as error:
         code, lines = explained(error)
         for line in lines:
             complain(line)
         return code
+    if not arguments:
+        return WRONG_USAGE
     return result if isinstance(result, int) else FINE
 
 

@@ -19,7 +19,9 @@ _AGE: Final = re.compile(r"\d+(?:\.\d+)?[smhd]")
 
 Kind = Literal["auto", "tcp", "udp"]
 
-Host = Annotated[str, typer.Argument(help="Address or name of the terminal.", show_default=False)]
+Host = Annotated[
+    str, typer.Argument(metavar="HOST", help="Address or name of the terminal.", show_default=False)
+]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the terminal.")]
 # Text, so that a mistyped key is not part of the error message.
 CommKey = Annotated[
