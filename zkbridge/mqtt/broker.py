@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from zkbridge.config import MqttOptions, read_secret
 from zkbridge.mqtt.causes import Cause
 
 
@@ -129,3 +130,36 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def broker_of(options: MqttOptions, client_id: str) -> Broker:
+    """Say where the broker is, in the words of the connection.
+
+    Raises:
+        ConfigError: The password's file cannot be read.
+    """
+    password = options.password.get_secret_value() if options.password else None
+    if options.password_file is not None:
+        password = read_secret(options.password_file, "mqtt.password_file")
+    tls = None
+    if options.tls is not None:
+        tls = Tls(
+            ca_file=_path(options.tls.ca_file),
+            cert_file=_path(options.tls.cert_file),
+            key_file=_path(options.tls.key_file),
+            verify=options.tls.verify,
+        )
+    return Broker(
+        host=options.host,
+        port=options.port,
+        client_id=client_id,
+        username=options.username,
+        password=password,
+        protocol=options.protocol,
+        transport=options.transport,
+        tls=tls,
+    )
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)

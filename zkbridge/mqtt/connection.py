@@ -142,14 +142,18 @@ class Connection:
             with contextlib.suppress(OSError):
                 out.send(b"w")
 
-    def close(self) -> None:
-        """Say goodbye, so that the broker leaves the last will alone, and let go."""
+    def close(self, *, graceful: bool = True) -> None:
+        """Let go; safe to call twice.
+
+        Args:
+            graceful: Say goodbye, so that the broker leaves the last will alone.
+        """
         client, self._client = self._client, None
         was_up = self.up
         self._phase = _Phase.CLOSED
         self._attempt += 1
         if client is not None:
-            if was_up:
+            if was_up and graceful:
                 client.disconnect()
             self._drop(client)
         for part in (self._wake_in, self._wake_out, self._selector):
@@ -179,6 +183,12 @@ class Connection:
         _, mid = self._client.subscribe([(topic, 1) for topic in filters])
         if mid is not None:
             self._filters[mid] = tuple(filters)
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Stop hearing of these; only while :attr:`up`."""
+        if self._client is None:
+            raise RuntimeError("unsubscribe needs a connection")
+        self._client.unsubscribe(list(filters))
 
     def wait(self, timeout_s: float | None) -> list[ConnectionEvent]:
         """Work until something happened, somebody woke us, or the time is over."""

@@ -1,0 +1,354 @@
+"""Everything retained: what the topics should say, and since when they should not any more."""
+
+import json
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from zkbridge.events import TerminalView
+from zkbridge.mqtt.messages import (
+    BridgeState,
+    Message,
+    availability_message,
+    bridge_state_message,
+    presence_message,
+    state_message,
+    utc_text,
+)
+from zkbridge.mqtt.retained import Retained, belongs
+from zkbridge.mqtt.settings import Hooks, Identity, Settings
+from zkbridge.people import Movement, Privacy, Whereabouts
+from zkbridge.store import Store
+
+_LOGGER = logging.getLogger(__name__)
+
+_BRIDGE_STATE_EVERY_S: Final = 10.0
+# A punch comes and goes within that: the queue's length is not told of each.
+_SETTLE_S: Final = 1.0
+_BIRTH_JITTER_S: Final = (2.0, 5.0)
+_SAY_CLASH_EVERY_S: Final = 3600.0
+
+
+class Announcer:
+    """Turns views, presence and the bridge's state into retained topics.
+
+    Owned by the publisher's thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        hooks: Hooks,
+        identity: Identity,
+        *,
+        monotonic: Callable[[], float],
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._hooks = hooks
+        self._identity = identity
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._privacy = Privacy(settings.people)
+        self._remembered: set[str] = set()
+        self._persons: dict[str, str] = {}
+        self._version = -1
+        self._views: dict[str, TerminalView] = {}
+        self._shapes: dict[str, object] = {}
+        self._discovered: dict[str, bytes] = {}
+        self._discovery_at: float | None = None
+        self._bridge_at: float | None = None
+        self._bridge_told_at = -_BRIDGE_STATE_EVERY_S
+        self._birth_at: float | None = None
+        self._others: dict[str, float] = {}
+        self.retained = Retained()
+
+    # What comes from outside
+
+    def configure(self, settings: Settings) -> None:
+        """Take changed settings; clears what is no longer wanted."""
+        self._settings = settings
+        self._privacy = Privacy(settings.people)
+        self._begin()
+
+    def start(self) -> None:
+        """Read what earlier runs said; before the first connection."""
+        self._remembered = self._store.sent_topics()
+        self._remember([self.greeting().topic])
+
+    def known_discovery(self) -> list[str]:
+        """Return the discovery topics whose retained messages are worth a look."""
+        topics = self._settings.topics
+        prefix = topics.discovery("")[: -len("/config")]
+        return sorted(topic for topic in self._remembered if topic.startswith(prefix))
+
+    def adopt(self, topic: str, payload: bytes) -> None:
+        """Take what an earlier run announced, as the broker kept it."""
+        if payload:
+            self._discovered.setdefault(topic, payload)
+
+    def greeting(self) -> Message:
+        """Make what is said first on a connection."""
+        return availability_message(self._settings.topics.bridge_availability, online=True)
+
+    def connected(self, *, first: bool) -> None:
+        """Say everything to a broker that may have forgotten it."""
+        self.retained.connected()
+        self.retained.said(self.greeting())
+        if first:
+            self._begin()
+        self.stir()
+
+    def _begin(self) -> None:
+        self._version = -1
+        self._views.clear()
+        self._shapes.clear()
+        for presence in self._store.presence():
+            if self._privacy.tracks(presence.user_id):
+                self._want_person(presence.user_id, home=presence.state == Whereabouts.HOME)
+        self.refresh()
+        self._discover(settled=True)
+        self._forget_persons()
+        self._clean()
+
+    def born(self) -> None:
+        """Home Assistant is back: say everything to it in a moment."""
+        if self._birth_at is None:
+            self._birth_at = self._monotonic() + self._jitter(*_BIRTH_JITTER_S)
+
+    def moved(self, movement: Movement) -> None:
+        """Note where a person went, unless something newer is known."""
+        if self._store.update_presence(movement.user_id, movement.where.value, movement.at):
+            self._want_person(movement.user_id, home=movement.where is Whereabouts.HOME)
+
+    def stir(self) -> None:
+        """Something that the bridge's state shows may have changed."""
+        if self._bridge_at is None:
+            earliest = self._bridge_told_at + _BRIDGE_STATE_EVERY_S
+            self._bridge_at = max(self._monotonic() + _SETTLE_S, earliest)
+
+    # What is due
+
+    @property
+    def due(self) -> float | None:
+        """Monotonic time of the next thing to do by :meth:`turn`; None: nothing."""
+        times = (self._birth_at, self._bridge_at, self._discovery_at)
+        return min((moment for moment in times if moment is not None), default=None)
+
+    def turn(self) -> bool:
+        """Do what is due; tell whether Home Assistant has just been told everything."""
+        now = self._monotonic()
+        if self._bridge_at is not None and now >= self._bridge_at:
+            self._tell_bridge_state()
+        if self._discovery_at is not None and now >= self._discovery_at:
+            self._discover(settled=False)
+        if self._birth_at is None or now < self._birth_at:
+            return False
+        self._birth_at = None
+        self._discover(settled=True)
+        portraits = {self._settings.topics.portrait(terminal_id) for terminal_id in self._views}
+        self.retained.again(lambda topic: topic not in portraits)
+        return True
+
+    def refresh(self) -> None:
+        """Look for changed views and portraits."""
+        self._want_portraits()
+        version = self._store.view_version
+        if version == self._version:
+            return
+        self._version = version
+        for view in self._store.views():
+            terminal_id = view.terminal.id
+            before = self._views.get(terminal_id)
+            if terminal_id in self._settings.directions and before != view:
+                self._views[terminal_id] = view
+                self._want_terminal(view, before)
+
+    def _want_terminal(self, view: TerminalView, before: TerminalView | None) -> None:
+        topics, terminal_id = self._settings.topics, view.terminal.id
+        if view.online is not None:
+            self.retained.want(
+                availability_message(topics.availability(terminal_id), online=view.online)
+            )
+        if before is None or before.state != view.state:
+            self.retained.want(state_message(topics, terminal_id, view.state))
+        if before is None or before.online != view.online:
+            self.stir()
+        shape = _shape(view)
+        if self._shapes.get(terminal_id) != shape:
+            self._shapes[terminal_id] = shape
+            if self._discovery_at is None:
+                self._discovery_at = self._monotonic() + _SETTLE_S
+
+    def _want_person(self, user_id: str, *, home: bool) -> None:
+        message = presence_message(self._settings.topics, user_id, home=home)
+        if message.topic not in self._persons:
+            self._persons[message.topic] = user_id
+            # The person becomes a component of the bridge's device.
+            self._discovery_at = self._monotonic()
+        self.retained.want(message)
+
+    def _want_portraits(self) -> None:
+        for terminal_id, portrait in self._hooks.portraits().items():
+            if terminal_id in self._settings.directions and self._privacy.shows_photo(
+                portrait.user_id
+            ):
+                topic = self._settings.topics.portrait(terminal_id)
+                self._persons[topic] = portrait.user_id
+                self.retained.want(Message(topic, portrait.jpeg, retain=True))
+
+    def _discover(self, *, settled: bool) -> None:
+        self._discovery_at = None
+        views = [self._views[terminal_id] for terminal_id in sorted(self._views)]
+        for message in self._hooks.discovery(views, dict(self._discovered), settled):
+            if message.payload:
+                self._discovered[message.topic] = message.payload
+                self.retained.want(message)
+            else:
+                self._discovered.pop(message.topic, None)
+                self.retained.clear(message.topic)
+
+    def _clean(self) -> None:
+        for topic in sorted(self._remembered):
+            if not self._wanted(topic):
+                _LOGGER.debug("clearing %s", topic)
+                self.retained.clear(topic)
+
+    def _wanted(self, topic: str) -> bool:
+        settings, privacy = self._settings, self._privacy
+        person = self._persons.get(topic)
+        if person is not None and topic == settings.topics.person(person):
+            return privacy.tracks(person)
+        # Whose portrait an earlier run left there is not known any more.
+        photos = privacy.shows_photo(person) if settings.people.include else settings.people.photos
+        return belongs(
+            topic,
+            settings.topics,
+            settings.directions,
+            photos=photos,
+            discovery=settings.discovery,
+        )
+
+    # The bridge itself
+
+    def _tell_bridge_state(self) -> None:
+        self._bridge_at = None
+        self._forget_persons()
+        message = self._bridge_state()
+        if self.retained.payload(message.topic) != message.payload:
+            self._bridge_told_at = self._monotonic()
+            self.retained.want(message)
+
+    def _forget_persons(self) -> None:
+        for topic in self._store.topics_to_clear():
+            self.retained.clear(topic)
+
+    def _bridge_state(self) -> Message:
+        identity = self._identity
+        return bridge_state_message(
+            self._settings.topics,
+            BridgeState(
+                version=identity.version,
+                instance=identity.instance,
+                started_at=identity.started_at,
+                terminals=len(self._settings.directions),
+                terminals_online=sum(view.online is True for view in self._views.values()),
+                queue=self._store.queue_depth(),
+                refused=self._store.refused_count(),
+                log_level=self._hooks.log_level(),
+            ),
+        )
+
+    @property
+    def clash(self) -> str | None:
+        """Instance of another bridge under our base topic; None: we are alone."""
+        return next(reversed(self._others), None)
+
+    def overheard(self, payload: bytes, *, retained: bool) -> None:
+        """Take what appeared on the bridge's state topic (contract 5.15).
+
+        A retained message may be what an earlier life of this bridge left there.
+        """
+        other = _speaker(payload)
+        ours = (self._identity.instance, utc_text(self._identity.started_at))
+        if retained or other is None or other == ours:
+            return
+        now = self._monotonic()
+        said_at = self._others.get(other[0])
+        if said_at is not None and now - said_at < _SAY_CLASH_EVERY_S:
+            return
+        self._others.pop(other[0], None)
+        self._others[other[0]] = now
+        _LOGGER.error(
+            "another zkbridge (instance %s) publishes under %r as well:"
+            " give one of them another mqtt.base_topic, or stop it",
+            other[0],
+            self._settings.topics.base,
+        )
+        if said_at is None:
+            # Now the other one hears of us.
+            self.retained.want(self._bridge_state())
+            self.retained.again(lambda topic: topic == self._settings.topics.bridge_state)
+
+    # On the way
+
+    def next(self) -> Message | None:
+        """Return the next retained message, noted in the store before it is sent."""
+        self._remember(self.retained.waiting())
+        return self.retained.take()
+
+    def acknowledged(self, topic: str) -> None:
+        """Note that the broker has what a topic should say."""
+        self.retained.confirmed(topic)
+        if self.retained.payload(topic) is None and topic in self._remembered:
+            self._store.forget_topic([topic])
+            self._remembered.discard(topic)
+
+    def farewell(self) -> list[Message]:
+        """Make what is said last: every terminal offline, then the bridge."""
+        topics = self._settings.topics
+        offline = [topics.availability(terminal_id) for terminal_id in sorted(self._views)]
+        return [
+            availability_message(topic, online=False)
+            for topic in (*offline, topics.bridge_availability)
+        ]
+
+    def _remember(self, topics: Iterable[str]) -> None:
+        new = [topic for topic in topics if topic not in self._remembered]
+        if not new:
+            return
+        self._store.remember_topic([topic for topic in new if topic not in self._persons])
+        for topic in new:
+            if topic in self._persons:
+                self._store.remember_topic([topic], user_id=self._persons[topic])
+        self._remembered.update(new)
+
+
+def _shape(view: TerminalView) -> object:
+    """Return what of a view its discovery message can depend on; numbers move all the time."""
+    state = view.state
+    absent = (
+        state.users is None,
+        state.fingerprints is None,
+        state.faces is None,
+        state.punches is None,
+        state.log_used is None,
+        state.clock_drift is None,
+    )
+    return (view.terminal, view.facts, state.firmware, state.serial, state.platform, absent)
+
+
+def _speaker(payload: bytes) -> tuple[str, str] | None:
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    instance, started_at = content.get("instance"), content.get("started_at")
+    if not isinstance(instance, str) or not instance.isalnum() or len(instance) > 64:  # noqa: PLR2004 - ours has 8
+        return None
+    return instance, str(started_at)
