@@ -155,9 +155,7 @@ def test_nothing_is_missed_while_the_broker_is_away(
             terminal.punch("7", when=wall - timedelta(seconds=30 - second))
         broker.start()
         subscriber.wait_ready()
-        subscriber.wait_for(
-            lambda records: sum(r.topic.startswith(PUNCH) for r in records) >= 30
-        )
+        subscriber.wait_for(lambda records: sum(r.topic.startswith(PUNCH) for r in records) >= 30)
     records = subscriber.on("zkbridge/front_door/punch/#")
     times = [payload(r)["timestamp"] for r in records]
     assert times == sorted(times)
@@ -200,9 +198,7 @@ def test_only_a_little_is_read_when_only_a_little_is_new(
         with BridgeProcess(tmp_path / "bridge", broker.port, options) as bridge:
             wait_synced(subscriber)
             requests = len(terminal.command_log)
-            bridge.wait_until(
-                lambda: len(terminal.command_log) >= requests + 3, "three idle polls"
-            )
+            bridge.wait_until(lambda: len(terminal.command_log) >= requests + 3, "three idle polls")
             idle = {entry.command for entry in terminal.command_log[requests : requests + 3]}
             assert idle == {50}
             sent = terminal.bytes_out

@@ -8,6 +8,7 @@ from zkbridge.metrics import Metrics
 from zkbridge.polling.directory import Directory
 from zkbridge.polling.translate import Translator
 from zkbridge.store import Store
+from zkbridge.zk import Attendance
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +37,12 @@ class Context:
     clock: Callable[[], datetime]
     mono: Callable[[], float]
     _measured: tuple[datetime, float] | None = field(default=None, init=False)
+
+    def user_id(self, record: Attendance) -> str:
+        """Return who a punch of the log is of, through the user table where it has an index."""
+        if record.uid_only and record.uid is not None:
+            return self.directory.user_id(record.uid)
+        return record.user_id
 
     def clock_read(self, wall: datetime | None) -> None:
         """Take note of the terminal's clock, read just now; None: it has none."""

@@ -251,11 +251,7 @@ class _Pass:
             baseline.append((record.raw_time, subject, occurrence))
             return
         context = self._context
-        user_id = (
-            context.directory.user_id(record.uid)
-            if record.uid_only and record.uid is not None
-            else record.user_id
-        )
+        user_id = context.user_id(record)
         punch = context.translator.punch(
             record,
             person=person,

@@ -16,6 +16,7 @@ from zkbridge.polling.context import Context
 from zkbridge.polling.identify import Memory, Surroundings, context_of, identify
 from zkbridge.polling.live import LiveListener
 from zkbridge.polling.reader import FirstContact, LogReader, Outcome
+from zkbridge.polling.replay import ReplayRequest, replay
 from zkbridge.polling.schedule import CLOCK_EVERY_S, Reading
 from zkbridge.polling.state import StateKeeper
 from zkbridge.polling.wake import Wake
@@ -205,7 +206,8 @@ class TerminalSession:
         drift = None
         if wall is not None:
             moment = to_utc(wall, self.context.translator.local, nearest=now)
-            drift = (moment - now).total_seconds()
+            # Its clock shows whole seconds: on average half of one has passed since.
+            drift = (moment - now).total_seconds() + 0.5
         self._keeper.drifted(drift)
 
     def _shake_hands(self, original: str | None = None) -> None:
@@ -240,23 +242,27 @@ class TerminalSession:
             StoreError: The store; likewise.
         """
         started_s, received = self._around.mono(), self.device.bytes_received
-        capacity = self.device.capacity()
-        self._keeper.counted(capacity)
-        self._read_users(capacity)
-        for log in list(self._logs):
-            self._read_log(log, capacity, reconcile=reconcile)
-        if self._around.mono() - self._clock_at_s >= CLOCK_EVERY_S:
-            self._read_clock()
-        if self._known.first_contact is None:
-            with self._around.store.transaction() as tx:
-                self._known = tx.remember(self.context.number, first_contact=self._around.clock())
-        self._judge_live()
-        self._keeper.fine()
+        with self._keeper.together():
+            capacity = self.device.capacity()
+            self._keeper.counted(capacity)
+            self._read_users(capacity)
+            for log in list(self._logs):
+                self._read_log(log, capacity, reconcile=reconcile)
+            if self._around.mono() - self._clock_at_s >= CLOCK_EVERY_S:
+                self._read_clock()
+            if self._known.first_contact is None:
+                self._first_contact_made()
+            self._judge_live()
+            self._keeper.fine()
         self._around.metrics.poll(
             self.context.terminal_id,
             duration_s=self._around.mono() - started_s,
             bytes_read=self.device.bytes_received - received,
         )
+
+    def _first_contact_made(self) -> None:
+        with self._around.store.transaction() as tx:
+            self._known = tx.remember(self.context.number, first_contact=self._around.clock())
 
     def _read_log(self, log: Log, capacity: Capacity, *, reconcile: bool) -> None:
         punches = log is Log.PUNCHES
@@ -350,6 +356,17 @@ class TerminalSession:
         if quiet >= _QUIET_POLLS and (reopened_s is None or now_s - reopened_s >= _REOPEN_EVERY_S):
             self._memory.reopened_at_s = now_s
             raise ZKUnreachable("live events stay away; opening a new connection")
+
+    def replay(self, request: ReplayRequest) -> None:
+        """Queue a time's events once more; what is new goes its ordinary way first.
+
+        Raises:
+            ZKError: The terminal.
+            StoreError: The store.
+        """
+        self.poll(reconcile=True)
+        queued = replay(self.device, self.context, request)
+        _LOGGER.info("%s: replaying %d events", self._options.name, queued)
 
     def serve(self, until_s: float, wake: Wake) -> None:
         """Take live events until a moment on the monotonic clock, or until woken.

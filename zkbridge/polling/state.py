@@ -1,6 +1,7 @@
 """What a worker tells the world about its terminal: state, facts and whether it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ class StateKeeper:
     def __init__(self, view: TerminalView, changed: Callable[[TerminalView], None]) -> None:
         self.view = view
         self._changed = changed
+        self._held: TerminalView | None = None
 
     def identified(self, terminal: Terminal, facts: DeviceFacts) -> None:
         """The terminal said who it is."""
@@ -81,7 +83,19 @@ class StateKeeper:
         wrong = drift is not None and abs(drift) >= WRONG_CLOCK_S
         self.update(online=True, error=Trouble.CLOCK_WRONG if wrong else None, synced=True)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Pass on what changes within the block as one change."""
+        self._held = self.view
+        try:
+            yield
+        finally:
+            before, self._held = self._held, None
+            if before is not None and before != self.view:
+                self._changed(self.view)
+
     def _set(self, view: TerminalView) -> None:
         if view != self.view:
             self.view = view
-            self._changed(view)
+            if self._held is None:
+                self._changed(view)

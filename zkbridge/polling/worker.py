@@ -1,15 +1,18 @@
 """One thread for each terminal: connect, poll, listen, and try again for ever."""
 
 import logging
+import queue
 import random
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from zkbridge.backoff import FIRST_WAIT_S, retrying
 from zkbridge.config import TerminalOptions
 from zkbridge.events import Mode, TerminalView, Trouble
 from zkbridge.polling.identify import DuplicateTerminalError, Memory, Surroundings
+from zkbridge.polling.replay import ReplayRequest
 from zkbridge.polling.session import TerminalSession
 from zkbridge.polling.state import StateKeeper
 from zkbridge.polling.wake import Wake
@@ -85,6 +88,7 @@ class Worker:
         self._wake = Wake()
         self._stopping = threading.Event()
         self._poll_now = threading.Event()
+        self._replays: queue.SimpleQueue[ReplayRequest] = queue.SimpleQueue()
         self._session: TerminalSession | None = None
         self._device: ZKDevice | None = None
         self._expected_by_s = surroundings.mono() + _PATIENCE_S
@@ -129,6 +133,20 @@ class Worker:
         """Poll at once, also during a backoff; any thread."""
         self._poll_now.set()
         self._wake.set()
+
+    def replay(self, since: datetime, until: datetime | None) -> None:
+        """Publish a time once more, when the terminal answers; any thread.
+
+        Args:
+            since: Naive: in the terminal's zone.
+            until: Likewise; None: now.
+        """
+        self._replays.put(ReplayRequest(since, until))
+        self._wake.set()
+
+    def name_of(self, user_id: str) -> str | None:
+        """Return a user's name as this terminal knows it; any thread."""
+        return self._memory.directory.name(user_id)
 
     def stuck(self, now_s: float) -> bool:
         """Tell whether the thread shows no sign of life: neither a frame nor a planned wait."""
@@ -206,6 +224,7 @@ class Worker:
         while session is not None and not self._stopping.is_set():
             interval_s = self.options.poll_interval.total_seconds()
             if self.options.session == "per_poll":
+                self._replay(session)
                 self._hang_up()
                 self._wait(interval_s)
                 return
@@ -216,6 +235,15 @@ class Worker:
                 return
             session.poll(reconcile=self._poll_now.is_set())
             self._poll_now.clear()
+            self._replay(session)
+
+    def _replay(self, session: TerminalSession) -> None:
+        while not self._stopping.is_set():
+            try:
+                request = self._replays.get_nowait()
+            except queue.Empty:
+                return
+            session.replay(request)
 
     def _hang_up(self) -> None:
         session, self._session = self._session, None
