@@ -44,10 +44,19 @@ class ListeningTerminal:
     # Life
 
     def start(self) -> None:
-        """Listen."""
+        """Listen.
+
+        Raises:
+            OSError: The port is taken.
+        """
         if self._own_hub:
             self._hub.start()
-        self.port = self._server.start(self.host, self.port)
+        try:
+            self.port = self._server.start(self.host, self.port)
+        except OSError:
+            if self._own_hub:
+                self._hub.stop()
+            raise
         self._running = True
 
     def stop(self) -> None:

@@ -153,9 +153,7 @@ def punch_record(punch: SimulatedPunch, size: int) -> bytes:
         )
     if size < _LONG_PUNCH.size:
         raise ValueError(f"no attendance layout of {size} bytes")
-    tail = (
-        _U32.pack(punch.work_code) + LONG_PUNCH_TAIL[4:] if size == _LONG_PUNCH.size else bytes(8)
-    )
+    tail = _U32.pack(punch.work_code) + LONG_PUNCH_TAIL[4:]
     return _LONG_PUNCH.pack(
         punch.uid & 0xFFFF,
         _text(punch.user_id, 24),
