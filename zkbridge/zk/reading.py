@@ -15,13 +15,12 @@ from zkbridge.zk.codecs import (
     ATTLOG_8B,
     OPLOG_16,
     Layout,
-    OperationDecoder,
-    PunchDecoder,
     attlog_layout,
 )
 from zkbridge.zk.errors import ZKNotSupported, ZKProtocolError
 from zkbridge.zk.incremental import LogCase, LogCursor, LogName, Tail, digest, plan, settle
 from zkbridge.zk.layouts import attendance_layout
+from zkbridge.zk.logs import OperationDecoder, PunchDecoder
 from zkbridge.zk.models import Attendance, OpLog, Undecodable
 
 _LOGGER = logging.getLogger(__name__)
