@@ -8,6 +8,7 @@ import pytest
 
 from tests.simulator.conftest import punches
 from tests.simulator.raw import OPERATIONS, PUNCHES, TEMPLATES, USERS, RawClient
+from tests.simulator.vectors import vectors
 from zkbridge.simulator import SimulatedTerminal, pack_impossible_time, pack_time
 from zkbridge.zk.framing import make_commkey
 
@@ -408,3 +409,36 @@ def test_every_packet_is_in_the_command_log(client: RawClient, terminal: Simulat
 def test_size_of_records_cannot_change_under_a_log(terminal: SimulatedTerminal) -> None:
     with pytest.raises(ValueError, match="another size"):
         terminal.behave(punch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [(27, "cap-frame-tz-reply"), (29, "cap-frame-ulg-reply")]
+)
+def test_any_answer_can_be_given_as_captured(
+    command: int, name: str, client: RawClient, terminal: SimulatedTerminal
+) -> None:
+    (vector,) = vectors("tcp_frame", name)
+    data = bytes.fromhex(vector["expect"]["data_hex"])
+    terminal.set_answer(command, 2000, data, asked=data[:1])
+
+    assert client.ask(command, data[:1]).data == data
+    assert client.ask(command, b"other").cmd == 0xFFFF
+    terminal.set_answer(command, 4981)
+    assert client.ask(command, b"other").cmd == 4981
+
+
+def test_any_bytes_can_be_a_table(client: RawClient, terminal: SimulatedTerminal) -> None:
+    terminal.set_raw_table(*TEMPLATES, bytes.fromhex("0600000000000000ffff"))
+
+    assert client.table(TEMPLATES).hex() == "0600000000000000ffff"
+    terminal.set_raw_table(*TEMPLATES, None)
+    assert len(client.table(TEMPLATES)) == 70
+
+
+def test_short_attendance_names_the_internal_index() -> None:
+    with SimulatedTerminal(punch_size=8) as terminal, RawClient(terminal) as client:
+        terminal.add_user("900001", uid=77)
+        terminal.punch("900001")
+        client.connect()
+
+        assert client.table(PUNCHES)[4:6] == pack("<H", 77)

@@ -146,3 +146,15 @@ def test_punch_may_be_live_only_or_logged_only(
     assert client.receive().cmd == 500
     assert terminal.punch_count == 101
     assert client.ask(201).cmd == 2000
+
+
+def test_events_may_go_to_one_client_only(terminal: SimulatedTerminal) -> None:
+    terminal.behave(events_to_one=True)
+    with RawClient(terminal) as first, RawClient(terminal) as second:
+        for one in (first, second):
+            one.connect()
+            register(one)
+
+        assert terminal.alarm(55) == 1
+        assert second.receive().cmd == 500
+        assert first.ask(201).cmd == 2000

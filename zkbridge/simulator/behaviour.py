@@ -42,6 +42,7 @@ class Behaviour:
         encoding: Code page of names.
         event_size: Bytes of a live punch.
         event_mask: Events that the model sends at all.
+        events_to_one: Events go to the client that registered last only.
         silent_when_disabled: No events while the terminal is disabled.
         user_capacity: Users that fit.
         finger_capacity: Fingerprints that fit.
@@ -81,6 +82,7 @@ class Behaviour:
     encoding: str = "utf-8"
     event_size: int = 32
     event_mask: int = ALL_EVENTS
+    events_to_one: bool = False
     silent_when_disabled: bool = True
     user_capacity: int = 10_000
     finger_capacity: int = 3_000

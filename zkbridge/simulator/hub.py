@@ -53,10 +53,13 @@ class Hub:
         self._stopping = True
         self._wake()
         thread.join()
+        self._thread = None
+        for _ in range(len(self._calls)):
+            self._guard(self._calls.popleft())
         selector.close()
         os.close(self._wake_in)
         os.close(self._wake_out)
-        self._thread = self._selector = None
+        self._selector = None
         self._timers.clear()
 
     @property
@@ -71,7 +74,7 @@ class Hub:
 
     def call(self, action: Callable[[], None]) -> None:
         """Run an action in the hub's thread and wait for it; hold no lock that it needs."""
-        if self.inside:
+        if self.inside or self._thread is None:
             action()
             return
         done = threading.Event()
@@ -123,7 +126,7 @@ class Hub:
         selector = self._selector
         if selector is None:
             return
-        while not self._stopping or self._calls:
+        while not self._stopping:
             for key, events in selector.select(self._timeout()):
                 self._guard(partial(key.data, events))
             for _ in range(len(self._calls)):

@@ -71,6 +71,8 @@ class Memory:
         self.operations = Records(OPERATION_SIZE)
         self.door_open = False
         self.state = 0
+        self.raw_tables: dict[tuple[int, int], bytes] = {}
+        self.canned: dict[tuple[int, bytes | None], tuple[int, bytes]] = {}
         self._user_table: Snapshot | None = None
         self._frozen: dict[str, int] | None = None
 
@@ -103,13 +105,7 @@ class Memory:
     def record_all(self, punches: Iterable[SimulatedPunch]) -> int:
         """Add punches at the end of the log; returns how many were kept."""
         size = self.punches.record_size
-        known = {user.user_id: user.uid for user in self.users.values()}
-        encoded = [
-            punch_record(
-                punch if punch.uid else replace(punch, uid=known.get(punch.user_id, 0)), size
-            )
-            for punch in punches
-        ]
+        encoded = [punch_record(self._indexed(punch), size) for punch in punches]
         room = self.behaviour.punch_capacity - len(self.punches)
         if len(encoded) <= room:
             self.punches.append(b"".join(encoded))
@@ -122,6 +118,11 @@ class Memory:
                 self.punches.drop_oldest(self.behaviour.drop_oldest)
             self.punches.append(record)
         return len(encoded)
+
+    def _indexed(self, punch: SimulatedPunch) -> SimulatedPunch:
+        """Fill in the internal index of a known user."""
+        user = None if punch.uid else self.users.get(punch.user_id)
+        return punch if user is None else replace(punch, uid=user.uid)
 
     def operate(self, operation: SimulatedOperation) -> None:
         """Add an operation log entry."""
@@ -140,6 +141,9 @@ class Memory:
     def table(self, command: int, fct: int) -> Snapshot | None:
         """Freeze a table; None: there is no such table. Source: protocol.md 5.1."""
         excess = self.behaviour.size_field_excess
+        raw = self.raw_tables.get((command, fct))
+        if raw is not None:
+            return snapshot_of(raw)
         if (command, fct) in {(CMD_ATTLOG_RRQ, 0), (CMD_DB_RRQ, FCT_ATTLOG)}:
             return self.punches.snapshot(excess)
         if (command, fct) in {(CMD_OPLOG_RRQ, 0), (CMD_DB_RRQ, FCT_OPLOG)}:

@@ -162,8 +162,11 @@ class TerminalServer:
         """Send an event to the clients that want it; returns to how many."""
         with self.lock:
             heard = [client for client in self.clients if hears(client.link)]
+            if self.behaviour().events_to_one:
+                heard = heard[-1:]
             for client in heard:
                 client.enqueue([Send(self.framed(client.link, packet))])
+            self.changed.notify_all()
             return len(heard)
 
     @staticmethod

@@ -253,6 +253,28 @@ class SimulatedTerminal(ListeningTerminal):
         with self._server.lock:
             return self._memory.options.get(name)
 
+    def set_raw_table(self, command: int, fct: int, blob: bytes | None) -> None:
+        """Serve these bytes as a table, size field included, whatever is stored; None: no more."""
+        with self._server.lock:
+            if blob is None:
+                self._memory.raw_tables.pop((command, fct), None)
+            else:
+                self._memory.raw_tables[command, fct] = blob
+
+    def set_answer(
+        self, command: int, code: int, data: bytes = b"", *, asked: bytes | None = None
+    ) -> None:
+        """Answer a command always so.
+
+        Args:
+            command: Which.
+            code: Reply code.
+            data: Reply data.
+            asked: Only requests with this data; None: any.
+        """
+        with self._server.lock:
+            self._memory.canned[command, asked] = code, data
+
     # Users
 
     def add_user(self, user_id: str, name: str = "", **fields: Any) -> SimulatedUser:  # noqa: ANN401 - the fields of SimulatedUser
@@ -286,6 +308,11 @@ class SimulatedTerminal(ListeningTerminal):
             return dict(self._memory.users)
 
     # What a test looks at
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How it behaves now."""
+        return self._memory.behaviour
 
     @property
     def punch_count(self) -> int:

@@ -130,6 +130,10 @@ class Terminal:
         if command == op.CMD_ACK_OK:
             link.acknowledged += 1
             return []
+        canned = self.memory.canned
+        reply = canned.get((command, request.data), canned.get((command, None)))
+        if reply is not None:
+            return [_reply(link, request, *reply)]
         handler = self._answers.get(command)
         if handler is None:
             return [_reply(link, request, self.memory.behaviour.unknown_reply)]
