@@ -58,7 +58,9 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def configured(chosen: dict[str, Any], **environ: str) -> Options:
-    return configuration({"mqtt_host": "broker", **chosen}, data_dir=Path("/data"), environ=environ)
+    return configuration(
+        {"mqtt_host": "broker", **chosen}, data_dir=Path("/data"), environ=environ, token="t"
+    )
 
 
 def test_every_option_of_the_schema_sets_exactly_one_field() -> None:

@@ -168,6 +168,9 @@ def test_a_changed_service_makes_the_running_bridge_ask_again(
         options = bridge.reload()
         assert options.mqtt.password is not None
         hosts.extend([options.mqtt.host, options.mqtt.password.get_secret_value()])
+        # A page that has not changed is not restarted.
+        assert bridge.options is not None
+        assert options.web == bridge.options.web
 
     AddOn(options_path, tmp_path, environ, watch_s=0.01, changed=told.set).run(FakeBridge(during))
 

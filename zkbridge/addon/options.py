@@ -2,7 +2,6 @@
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -52,6 +51,7 @@ def configuration(
     *,
     data_dir: Path,
     environ: Mapping[str, str],
+    token: str,
     broker: Mapping[str, Any] | None = None,
     ssl_dir: Path = Path("/ssl"),
 ) -> Options:
@@ -61,6 +61,7 @@ def configuration(
         chosen: What the user set, as the Supervisor writes it.
         data_dir: Where everything is kept.
         environ: ``TZ`` is the zone of terminals that have none of their own.
+        token: Of the page. The Supervisor needs none, everybody else does.
         broker: The Supervisor's MQTT service, where the user gave no broker.
         ssl_dir: Where relative names of certificates are looked up.
 
@@ -83,8 +84,7 @@ def configuration(
         _put(content, path, value)
     content["terminals"] = _terminals(chosen.get("terminals"), _host_zone(environ))
     _put(content, ("store", "path"), str(data_dir / "zkbridge.db"))
-    # The Supervisor needs no token, everybody else does: one that nobody knows.
-    content["web"] = {"listen": LISTEN, "token": secrets.token_urlsafe(32)}
+    content["web"] = {"listen": LISTEN, "token": token}
     try:
         return parse(content, environ)
     except ConfigError as error:

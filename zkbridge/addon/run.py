@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -60,6 +61,8 @@ class AddOn:
         self._watch_s = watch_s
         self._changed = changed
         self._broker: dict[str, Any] | None = None
+        # One that nobody knows; the same for the whole run, or a reload would restart the page.
+        self._token = secrets.token_urlsafe(32)
         self._stop = threading.Event()
         self._supervisor = Supervisor(
             environ.get("SUPERVISOR_URL") or DEFAULT_SUPERVISOR,
@@ -99,7 +102,13 @@ class AddOn:
     def _configuration(
         self, chosen: Mapping[str, Any], broker: Mapping[str, Any] | None
     ) -> Options:
-        return configuration(chosen, data_dir=self._data_dir, environ=self._environ, broker=broker)
+        return configuration(
+            chosen,
+            data_dir=self._data_dir,
+            environ=self._environ,
+            token=self._token,
+            broker=broker,
+        )
 
     def _first_broker(self) -> dict[str, Any]:
         said = None

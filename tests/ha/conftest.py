@@ -1,0 +1,73 @@
+"""Terminal, broker and bridge around a real Home Assistant.
+
+Only collected where ``HALAB`` names the command that starts Home Assistant: ``make test-ha``.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+
+import pytest
+
+from tests.bridge import BridgeProcess, terminal_options
+from tests.ha.lab import COMMAND, HomeAssistant
+from tests.mosquitto import Mosquitto, Subscriber
+from zkbridge.simulator import SimulatedTerminal
+
+collect_ignore_glob = [] if os.environ.get(COMMAND) else ["test_*.py"]
+
+PEOPLE = {"photos": True, "presence": True, "tags": True}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything together, running."""
+
+    terminal: SimulatedTerminal
+    broker: Mosquitto
+    bridge: BridgeProcess
+    home: HomeAssistant
+    listener: Subscriber
+
+    def punch(self, user_id: str = "7", *, state: int = 0) -> None:
+        """Punch at the terminal and wait until it is published."""
+        topic = "zkbridge/front_door/punch"
+        before = len(self.listener.on(f"{topic}/#"))
+        self.terminal.punch(user_id, state=state)
+        self.listener.wait_for(
+            lambda records: sum(r.topic.startswith(topic) for r in records) > before
+        )
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A terminal with two people, all opt-ins on, Home Assistant has seen it all."""
+    folder = tmp_path_factory.mktemp("house")
+    with (
+        SimulatedTerminal(serial="AJNE210000001", timezone=UTC) as terminal,
+        Mosquitto(folder / "mosquitto", persistence=True) as broker,
+        Subscriber(broker.port) as listener,
+    ):
+        terminal.add_user("7", "Ada Lovelace")
+        terminal.add_user("8", "Grace Hopper")
+        with (
+            BridgeProcess(
+                folder / "bridge", broker.port, terminal_options(terminal), people=PEOPLE
+            ) as bridge,
+            HomeAssistant(folder / "home", broker.port) as home,
+        ):
+            made = House(terminal, broker, bridge, home, listener)
+            settle(made)
+            yield made
+
+
+def settle(house: House) -> None:
+    """Wait until Home Assistant has said that it is there, and knows the terminal."""
+    house.listener.wait_for(
+        lambda records: any(
+            r.topic == "homeassistant/status" and r.payload == b"online" for r in records
+        ),
+        60,
+    )
+    house.home.wait_state("binary_sensor.front_door_online", "on")
