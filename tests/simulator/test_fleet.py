@@ -130,3 +130,18 @@ def test_taken_port_leaves_nothing_behind() -> None:
 def test_unknown_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         simulate(port=0, timezone="Nowhere/Land")
+
+
+def test_nobody_punches_twice_within_a_second() -> None:
+    with simulate(2, port=0, users=3, punches=0, clock=lambda: NOW) as fleet:
+        punches = [fleet.punch() for _ in range(7)]
+
+    assert punches[6] is None
+    assert sorted(one.user_id for one in punches if one) == [
+        "1001",
+        "1001",
+        "1002",
+        "1002",
+        "1003",
+        "1003",
+    ]

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from tests.simulator.conftest import punches
-from tests.simulator.raw import PATIENCE_S, PUNCHES, RawClient
+from tests.simulator.raw import OPERATIONS, PATIENCE_S, PUNCHES, RawClient
 from zkbridge.simulator import PANEL_GREETING, Hub, SimulatedTerminal
 from zkbridge.zk.framing import build_packet, build_tcp
 
@@ -235,3 +235,16 @@ def test_punches_from_many_threads_all_arrive(terminal: SimulatedTerminal) -> No
 def test_taken_port_is_an_error(terminal: SimulatedTerminal) -> None:
     with SimulatedTerminal(port=0) as other, pytest.raises(OSError, match="in use"):
         SimulatedTerminal(port=other.port).start()
+
+
+def test_restart_ends_connections_and_is_noted(
+    client: RawClient, terminal: SimulatedTerminal
+) -> None:
+    terminal.restart()
+
+    with pytest.raises(EOFError):
+        client.receive()
+    with RawClient(terminal) as again:
+        again.connect()
+        blob = again.table(OPERATIONS)
+    assert [blob[4 + 2], blob[20 + 2]] == [1, 0]

@@ -1,4 +1,9 @@
-"""Simulated ZKTeco terminals on real sockets, for tests, demonstrations and benchmarks."""
+"""Simulated ZKTeco terminals on real sockets, for tests, demonstrations and benchmarks.
+
+One terminal in a test: ``with SimulatedTerminal(comm_key=7) as terminal: ...``. Several with
+people who punch: ``with simulate(2, port=0, punch_every_s=1) as fleet: ...``. What can go wrong
+is in ``zkbridge.simulator.faults``, how firmware differs in :class:`Behaviour`.
+"""
 
 from zkbridge.simulator.behaviour import PANEL_GREETING, Behaviour
 from zkbridge.simulator.fleet import Fleet, simulate

@@ -44,6 +44,7 @@ class Fleet:
         self._on_punch = on_punch
         self._random = random
         self._running = False
+        self._last: dict[tuple[int, str], datetime] = {}
 
     def start(self) -> None:
         """Listen, and let people punch.
@@ -90,20 +91,30 @@ class Fleet:
         self.punch()
 
     def punch(self) -> SimulatedPunch | None:
-        """Let somebody punch at one of the terminals now; None where nobody can."""
-        staffed = [
-            one for one in self.terminals if isinstance(one, SimulatedTerminal) and one.users
-        ]
-        if not staffed:
-            return None
-        terminal = self._random.choice(staffed)
-        person = self._random.choice(list(terminal.users.values()))
-        moment = terminal.wall_clock()
-        punch = punch_of(person, usual_state(moment), moment, self._random)
-        terminal.punch(punch.user_id, punch.verify, punch.state, moment)
-        if self._on_punch is not None:
-            self._on_punch(terminal, punch)
-        return punch
+        """Let somebody punch at one of the terminals now.
+
+        Nobody punches twice within a second at one terminal: equal records are one punch.
+
+        Returns:
+            Who did what; None where nobody can.
+        """
+        staffed = [one for one in self.terminals if isinstance(one, SimulatedTerminal)]
+        for terminal in self._random.sample(staffed, len(staffed)):
+            moment = terminal.wall_clock()
+            able = [
+                person
+                for person in terminal.users.values()
+                if self._last.get((id(terminal), person.user_id)) != moment
+            ]
+            if able:
+                person = self._random.choice(able)
+                self._last[id(terminal), person.user_id] = moment
+                punch = punch_of(person, usual_state(moment), moment, self._random)
+                if self._on_punch is not None:
+                    self._on_punch(terminal, punch)
+                terminal.punch(punch.user_id, punch.verify, punch.state, moment)
+                return punch
+        return None
 
 
 def simulate(
@@ -144,7 +155,8 @@ def simulate(
         replay: Recording to serve; the other contents do not apply then.
         seed: The same seed invents the same people and days.
         clock: The true time, aware.
-        on_punch: Called for each live punch, in the terminals' thread; must not block.
+        on_punch: Called just before each live punch, mostly in the terminals' thread; must not
+            block.
         **changes: Further fields of :class:`Behaviour`.
 
     Returns:

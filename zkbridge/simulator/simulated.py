@@ -240,6 +240,13 @@ class SimulatedTerminal(ListeningTerminal):
         with self._server.lock:
             self._memory.state = state
 
+    def restart(self) -> None:
+        """Lose power and come back: connections end, the operation log tells of it."""
+        self.pause()
+        self.operate(1)
+        self.operate(0)
+        self.resume()
+
     def set_option(self, name: str, value: str | None) -> None:
         """Set an option, or remove it."""
         with self._server.lock:
