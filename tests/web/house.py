@@ -26,7 +26,7 @@ from zkbridge.identity import punch_id
 from zkbridge.metrics import CountingMetrics
 from zkbridge.store import KnownTerminal, Store
 from zkbridge.vocabulary import PUNCH_TYPES, VERIFY_METHODS
-from zkbridge.web import Health, LogView, TerminalAddress, WebServer
+from zkbridge.web import Health, LogView, TerminalAddress, TerminalTest, WebServer
 
 STARTED = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 LATE = Freshness(age_s=None, seen_mono_s=0.0, process="test")
@@ -95,6 +95,7 @@ class House:
     )
     config: dict[str, Any] = field(default_factory=dict)
     tried: list[TerminalAddress] = field(default_factory=list)
+    hang: TerminalTest | None = None
     trial: dict[str, object] = field(default_factory=lambda: {"status": "ok"})
 
     def __post_init__(self) -> None:
@@ -139,7 +140,7 @@ class House:
 
     def _test(self, address: TerminalAddress) -> Mapping[str, object]:
         self.tried.append(address)
-        return self.trial
+        return self.trial if self.hang is None else self.hang(address)
 
     def add_terminal(self, terminal_id: str, name: str, key: str) -> None:
         """Make a terminal known, online and live."""

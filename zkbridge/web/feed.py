@@ -6,7 +6,7 @@ moment later, so that a punch is with the broker before any page hears of it.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,10 +38,11 @@ class FeedSource:
 
 
 class Feed:
-    """Server-sent events for any number of pages. Everything but ``wake`` runs in the loop."""
+    """Server-sent events for any number of pages; everything runs in the loop's thread."""
 
-    def __init__(self, source: FeedSource) -> None:
+    def __init__(self, source: FeedSource, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._source = source
+        self._heartbeat_s = heartbeat_s
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._position: int | None = None
         self._snapshot = b""
@@ -55,7 +56,7 @@ class Feed:
         return len(self._pages)
 
     def wake(self) -> None:
-        """Note that the store has changed; in the loop's thread."""
+        """Note that the store has changed."""
         self._changed.set()
 
     def close(self) -> None:
@@ -76,12 +77,13 @@ class Feed:
             self._changed.clear()
             if self._pages and not self._closed:
                 try:
-                    await self._advance()
+                    await self.advance()
                 except StoreError:
                     # Said by the store's owner; the pages keep what they have.
                     continue
 
-    async def _advance(self) -> None:
+    async def advance(self) -> None:
+        """Read what is new, once, and give it to all pages."""
         async with self._lock:
             while True:
                 punches = await self._source.since(self._position or 0, _BATCH)
@@ -104,7 +106,7 @@ class Feed:
                 self._pages.discard(page)
                 _offer(page, None)
 
-    async def stream(self, last_id: int | None) -> AsyncIterator[bytes]:
+    async def stream(self, last_id: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the events for one page.
 
         Args:
@@ -116,7 +118,7 @@ class Feed:
             yield b"retry: 3000\n\n" + missed
             while not self._closed:
                 try:
-                    text = await asyncio.wait_for(page.get(), HEARTBEAT_S)
+                    text = await asyncio.wait_for(page.get(), self._heartbeat_s)
                 except TimeoutError:
                     text = b": still here\n\n"
                 if text is None:

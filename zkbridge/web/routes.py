@@ -44,6 +44,24 @@ _MEDIA: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+# Address, method, and the method of Endpoints that answers.
+_ADDRESSES: Final = (
+    ("/", "GET", "page"),
+    ("/static/{name}", "GET", "static"),
+    ("/healthz", "GET", "healthz"),
+    ("/readyz", "GET", "readyz"),
+    ("/metrics", "GET", "metrics"),
+    ("/api/overview", "GET", "overview"),
+    ("/api/terminals", "GET", "terminals"),
+    ("/api/punches", "GET", "punches"),
+    ("/api/day", "GET", "day"),
+    ("/api/days", "GET", "days"),
+    ("/api/events", "GET", "events"),
+    ("/api/configuration", "GET", "configuration"),
+    ("/api/terminal-test", "POST", "terminal_test"),
+    ("/api/log", "GET", "log"),
+    ("/api/openapi.json", "GET", "openapi"),
+)
 _MOST_PEOPLE: Final = 1000
 _PEOPLE: Final = 100
 
@@ -83,21 +101,7 @@ class Endpoints:
     def routes(self) -> list[Route]:
         """Return what is served where."""
         return [
-            Route("/", self.page),
-            Route("/static/{name}", self.static),
-            Route("/healthz", self.healthz),
-            Route("/readyz", self.readyz),
-            Route("/metrics", self.metrics),
-            Route("/api/overview", self.overview),
-            Route("/api/terminals", self.terminals),
-            Route("/api/punches", self.punches),
-            Route("/api/day", self.day),
-            Route("/api/days", self.days),
-            Route("/api/events", self.events),
-            Route("/api/configuration", self.configuration),
-            Route("/api/terminal-test", self.terminal_test, methods=["POST"]),
-            Route("/api/log", self.log),
-            Route("/api/openapi.json", self.openapi),
+            Route(path, getattr(self, name), methods=[method]) for path, method, name in _ADDRESSES
         ]
 
     async def _read(self, function: Callable[..., _T], *arguments: Any) -> _T:  # noqa: ANN401 - passed on
@@ -280,6 +284,11 @@ class Endpoints:
             for line in self._site.log.lines(after)
         ]
         return json_response({"lines": lines})
+
+
+def endpoint_paths() -> list[tuple[str, str]]:
+    """Return every address with its method."""
+    return [(path, method) for path, method, _ in _ADDRESSES]
 
 
 async def _csv(pages: AsyncIterator[list[dict[str, object]]]) -> AsyncIterator[bytes]:
