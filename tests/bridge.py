@@ -18,7 +18,7 @@ from zkbridge.simulator import SimulatedTerminal
 _START_S = 30.0
 
 
-def terminal_options(terminal: SimulatedTerminal, **changes: Any) -> dict[str, Any]:
+def terminal_options(terminal: SimulatedTerminal, **changes: object) -> dict[str, Any]:
     """Return the configuration of a simulated terminal: quick polls, short timeouts."""
     return {
         "name": "Front door",
@@ -34,7 +34,7 @@ class BridgeProcess:
     """``zkbridge run`` as a process of its own."""
 
     def __init__(
-        self, folder: Path, broker_port: int, *terminals: dict[str, Any], **sections: Any
+        self, folder: Path, broker_port: int, *terminals: dict[str, Any], **sections: object
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,10 @@ class BridgeProcess:
         }
         for name, section in sections.items():
             inner = self.options.get(name)
-            self.options[name] = inner | section if isinstance(inner, dict) else section
+            if isinstance(inner, dict) and isinstance(section, dict):
+                inner.update(section)
+            else:
+                self.options[name] = section
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

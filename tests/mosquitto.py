@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 MOSQUITTO: Final = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 _START_S: Final = 20.0
@@ -196,6 +198,7 @@ class Subscriber:
         username: str | None = None,
         password: str | None = None,
         on_record: Callable[[Record], None] | None = None,
+        lasting: bool = False,
     ) -> None:
         """Configure a subscriber.
 
@@ -206,6 +209,7 @@ class Subscriber:
             username: For the broker.
             password: For the broker.
             on_record: Called for every message, in the subscriber's thread.
+            lasting: The broker keeps messages while the subscriber is away.
         """
         self._address = (host, port)
         self._topics = topics or ("#",)
@@ -213,7 +217,12 @@ class Subscriber:
         self._records: list[Record] = []
         self._changed = threading.Condition()
         self._ready = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._lasting = lasting
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"subscriber-{id(self)}" if lasting else "",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
         self._client.reconnect_delay_set(1, 1)
         if username is not None:
             self._client.username_pw_set(username, password)
@@ -230,7 +239,10 @@ class Subscriber:
 
     def start(self) -> None:
         """Connect and wait until the subscriptions stand."""
-        self._client.connect(*self._address)
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho
+        if self._lasting:
+            session.SessionExpiryInterval = 3600
+        self._client.connect(*self._address, clean_start=not self._lasting, properties=session)
         self._client.loop_start()
         self.wait_ready()
 

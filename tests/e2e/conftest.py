@@ -30,6 +30,6 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
-    """Somebody who gets everything."""
-    with Subscriber(broker.port) as listening:
+    """Somebody who gets everything, also what comes while the connection is down."""
+    with Subscriber(broker.port, lasting=True) as listening:
         yield listening

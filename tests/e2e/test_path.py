@@ -139,7 +139,10 @@ def test_a_restarted_bridge_loses_and_repeats_nothing(
             lambda records: sum(r.topic.startswith(terminal_punches) for r in records) >= 3
         )
     ids = punch_ids(subscriber)
-    assert len(ids) == len(set(ids)) == 3
+    # A kill may come between an acknowledgement and its record: that one message may repeat.
+    repeated = 1 if how == "kill" else 0
+    assert len(set(ids)) == 3
+    assert len(ids) <= 3 + repeated
 
 
 def test_nothing_is_missed_while_the_broker_is_away(
@@ -174,8 +177,13 @@ def test_what_happened_while_the_terminal_was_away_is_late_when_it_is_old(
         subscriber.wait_for(
             lambda records: any(r.topic == AVAILABLE and r.payload == b"offline" for r in records)
         )
-        state = payload(subscriber.on(STATE)[-1])
-        assert (state["error"], state["mode"]) == ("unreachable", "offline")
+        subscriber.wait_for(
+            lambda records: any(
+                r.topic == STATE
+                and (payload(r)["error"], payload(r)["mode"]) == ("unreachable", "offline")
+                for r in records
+            )
+        )
         wall = terminal.wall_clock()
         terminal.punch("7", when=wall - timedelta(minutes=10))
         terminal.punch("007", when=wall - timedelta(minutes=9))
@@ -191,6 +199,7 @@ def test_only_a_little_is_read_when_only_a_little_is_new(
 ) -> None:
     with SimulatedTerminal(serial=SERIAL, timezone=UTC) as terminal:
         terminal.add_user("7", "Ada")
+        terminal.operate(0)  # of an empty log the counts say nothing
         start = terminal.wall_clock() - timedelta(days=40)
         for number in range(20_000):
             terminal.punch("7", when=start + timedelta(minutes=number), live=False)
