@@ -145,3 +145,16 @@ def test_nobody_punches_twice_within_a_second() -> None:
         "1003",
         "1003",
     ]
+
+
+def test_ports_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="ports"):
+        simulate(3, port=65534)
+
+
+def test_large_logs_leave_room_for_more() -> None:
+    with simulate(port=0, users=100, punches=150_000, timezone="UTC", clock=lambda: NOW) as fleet:
+        (terminal,) = fleet.terminals
+        assert isinstance(terminal, SimulatedTerminal)
+        assert terminal.punch_count == 150_000
+        assert terminal.behaviour.punch_capacity == 300_000

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from zkbridge.simulator.behaviour import Behaviour
 from zkbridge.simulator.hub import Hub
@@ -18,6 +19,8 @@ from zkbridge.simulator.replay import ReplayedTerminal
 from zkbridge.simulator.simulated import SimulatedTerminal
 from zkbridge.simulator.staff import history, punch_of, staff, usual_state, working_days
 from zkbridge.timezones import zone
+
+_LAST_PORT: Final = 65535
 
 OnPunch = Callable[[SimulatedTerminal, SimulatedPunch], None]
 
@@ -165,10 +168,18 @@ def simulate(
     Raises:
         OSError: A port is taken, or the recording cannot be read.
         RecordingError: The recording is broken.
-        ValueError: The zone, or a size, does not exist.
+        ValueError: The zone, a size or a port does not exist.
     """
+    if port + terminals - 1 > _LAST_PORT:
+        raise ValueError(f"{terminals} terminals from port {port} on are more than there are ports")
     hub = Hub()
-    behaviour = Behaviour(comm_key=comm_key, latency_s=latency_s, bandwidth=bandwidth, **changes)
+    behaviour = replace(
+        _roomy(users, punches),
+        comm_key=comm_key,
+        latency_s=latency_s,
+        bandwidth=bandwidth,
+        **changes,
+    )
     made: list[ListeningTerminal] = []
     local = zone(timezone)
     recording = read_recording(replay) if replay is not None else None
@@ -202,6 +213,17 @@ def simulate(
     )
     fleet.start()
     return fleet
+
+
+def _roomy(users: int, punches: int) -> Behaviour:
+    """Capacities that hold what is asked for, and as much again."""
+    usual = Behaviour()
+    return replace(
+        usual,
+        user_capacity=max(usual.user_capacity, 2 * users),
+        finger_capacity=max(usual.finger_capacity, 4 * users),
+        punch_capacity=max(usual.punch_capacity, 2 * punches),
+    )
 
 
 def _identity(index: int) -> dict[str, str]:

@@ -40,6 +40,7 @@ NAMES: Final = (
     "Đorđe Marković",
 )
 _FIRST_USER_ID: Final = 1001
+_FIRST_YEAR: Final = 2000  # terminals know no earlier one; protocol.md 3.1
 _ADMIN: Final = 14
 _WEEKEND: Final = 5
 _FACE, _CARD, _FINGER = 15, 4, 1
@@ -84,7 +85,7 @@ def working_days(
 
     Args:
         people: Who works.
-        count: How many punches.
+        count: How many punches; fewer where nobody could have made as many since 2001.
         until: Naive wall-clock time; nothing is later.
         random: Where chance comes from.
     """
@@ -93,7 +94,7 @@ def working_days(
     days: list[list[tuple[datetime, SimulatedPunch]]] = []
     found = 0
     day = until.date()
-    while found < count and day.year > until.year - 90:
+    while found < count and day.year > _FIRST_YEAR:
         if day.weekday() < _WEEKEND:
             punches = sorted(
                 (one for one in _day(people, day, random) if one[0] <= until),
