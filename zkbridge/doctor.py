@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from zkbridge.config import MqttOptions, Options, TerminalOptions, read_secret, terminal_ids
+from zkbridge.config import MqttOptions, Options, TerminalOptions, terminal_ids
 from zkbridge.events import Trouble
 from zkbridge.identity import normal_mac, normal_serial
-from zkbridge.mqtt.broker import Broker, Down, Tls, Up
+from zkbridge.mqtt.broker import Down, Up, broker_of
 from zkbridge.mqtt.causes import Trouble as BrokerTrouble
 from zkbridge.mqtt.connection import Connection
 from zkbridge.mqtt.messages import Message
 from zkbridge.polling.worker import trouble_of
 from zkbridge.timezones import to_utc, zone
 from zkbridge.troubles import TROUBLES
-from zkbridge.zk import Capacity, ZKDevice, ZKError, ZKNotSupported
+from zkbridge.zk import Capacity, ZKDevice, ZKError, ZKNotATerminal, ZKNotSupported, ZKUnreachable
 
 _BROKER_PATIENCE_S: Final = 15.0
 _AT_ONCE: Final = 16
@@ -84,39 +84,6 @@ def examine(options: Options) -> list[Finding]:
 
 
 # The broker
-
-
-def broker_of(options: MqttOptions, client_id: str) -> Broker:
-    """Say where the broker is, in the words of the connection.
-
-    Raises:
-        ConfigError: The password's file cannot be read.
-    """
-    password = options.password.get_secret_value() if options.password else None
-    if options.password_file is not None:
-        password = read_secret(options.password_file, "mqtt.password_file")
-    tls = None
-    if options.tls is not None:
-        tls = Tls(
-            ca_file=_path(options.tls.ca_file),
-            cert_file=_path(options.tls.cert_file),
-            key_file=_path(options.tls.key_file),
-            verify=options.tls.verify,
-        )
-    return Broker(
-        host=options.host,
-        port=options.port,
-        client_id=client_id,
-        username=options.username,
-        password=password,
-        protocol=options.protocol,
-        transport=options.transport,
-        tls=tls,
-    )
-
-
-def _path(path: object) -> str | None:
-    return None if path is None else str(path)
 
 
 @contextmanager
@@ -184,7 +151,9 @@ def _terminal(options: TerminalOptions) -> Finding:
         with device:
             return _examined(device, replace(found, reachable=True), options)
     except ZKError as error:
-        return replace(found, problems=(_problem(trouble_of(error), str(error)),))
+        answers = not isinstance(error, ZKUnreachable | ZKNotATerminal)
+        problem = _problem(trouble_of(error), str(error))
+        return replace(found, reachable=answers, problems=(problem,))
 
 
 def _examined(device: ZKDevice, found: Finding, options: TerminalOptions) -> Finding:

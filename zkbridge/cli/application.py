@@ -66,27 +66,25 @@ def main(arguments: Sequence[str]) -> int:
             list(arguments) or ["--help"], prog_name="zkbridge", standalone_mode=False
         )
         sys.stdout.flush()
+        code = result if isinstance(result, int) else FINE
     except BrokenPipeError:
         # Whoever read the output has gone; nobody is left to be told.
         sys.stdout = None  # or the interpreter complains at its end
-        return FAILED
+        code = FAILED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     except typer.Abort:
         complain("stopped")
-        return FAILED
+        code = FAILED
     except typer.TyperException as error:
         path = getattr(getattr(error, "ctx", None), "command_path", "zkbridge")
         complain(f"{printable(error.format_message()).rstrip('.')}; see {path} --help")
-        return WRONG_USAGE
+        code = WRONG_USAGE
     except EXPECTED as error:
         code, lines = explained(error)
         for line in lines:
             complain(line)
-        return code
-    if not arguments:
-        return WRONG_USAGE
-    return result if isinstance(result, int) else FINE
+    return code if arguments else WRONG_USAGE
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

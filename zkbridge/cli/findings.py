@@ -73,7 +73,7 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         answers,
         plain(finding.serial),
         plain(finding.firmware),
-        "" if drift is None else f"{drift:+.0f} s",
+        "" if drift is None else f"{round(drift):+d} s",
         "" if capacity is None else _of(capacity.users, capacity.users_capacity),
         "" if capacity is None else _of(capacity.punches, capacity.punches_capacity),
         "" if finding.log_used is None else f"{finding.log_used:.1f} %",

@@ -1,5 +1,6 @@
 """Commands around the bridge: run, check, export, forget, addon."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from typing import Annotated, Literal
 import typer
 
 from zkbridge.cli import options as o
-from zkbridge.cli.findings import show_findings
 from zkbridge.cli.messages import note
 from zkbridge.cli.output import Column, Destination, Row, Style, write_rows
 from zkbridge.config import Options, load
@@ -39,9 +39,9 @@ Whom = Annotated[str, typer.Argument(metavar="USER_ID", show_default=False)]
 @app.command(epilog="Example: zkbridge run -c /etc/zkbridge/config.yaml")
 def run(config: o.ConfigFile = Path("config.yaml")) -> int:
     """Run the bridge in the foreground. SIGHUP re-reads the configuration."""
-    from zkbridge.__main__ import run_bridge  # noqa: PLC0415 - it imports this package
+    from zkbridge import app as bridge  # noqa: PLC0415 - it would slow every other command
 
-    return run_bridge(config)
+    return bridge.run(load(config), reload=lambda: load(config))
 
 
 @app.command()
@@ -53,9 +53,10 @@ def addon(
     data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("/data"),
 ) -> int:
     """Run as a Home Assistant add-on: the Supervisor's options, its MQTT service, the bridge."""
-    from zkbridge.__main__ import run_addon  # noqa: PLC0415 - it imports this package
+    from zkbridge import addon as home_assistant  # noqa: PLC0415 - see run
+    from zkbridge import app as bridge  # noqa: PLC0415 - see run
 
-    return run_addon(options, data)
+    return home_assistant.main(options, data, os.environ, run=bridge.run)
 
 
 @app.command(epilog="Example: zkbridge check -c config.yaml")
@@ -68,7 +69,8 @@ def check(
     as_json: o.AsJson = False,
 ) -> int:
     """Say what works, what does not, and what to do: configuration, broker, every terminal."""
-    from zkbridge import doctor  # noqa: PLC0415 - what it needs would slow every other command
+    from zkbridge import doctor  # noqa: PLC0415 - see run
+    from zkbridge.cli.findings import show_findings  # noqa: PLC0415 - see run
 
     options = load(config)
     doctor.check_files(options)
@@ -119,8 +121,8 @@ def _stored(
     terminal: str | None,
     user: str | None,
 ) -> Iterator[Row]:
-    from zkbridge.store import ReadOnlyStore  # noqa: PLC0415 - see check
-    from zkbridge.web.shapes import punch_json  # noqa: PLC0415 - see check
+    from zkbridge.store import ReadOnlyStore  # noqa: PLC0415 - see run
+    from zkbridge.web.shapes import punch_json  # noqa: PLC0415 - see run
 
     with ReadOnlyStore(options.store.path) as store:
         for stored in store.stream(since=first, until=last, terminal=terminal, user_id=user):
@@ -130,6 +132,6 @@ def _stored(
 @app.command(epilog="Example: zkbridge forget 1042")
 def forget(user_id: Whom, config: o.ConfigFile = Path("config.yaml")) -> int:
     """Erase one person from the store and from retained topics."""
-    from zkbridge.cli.erasing import forget_person  # noqa: PLC0415 - see check
+    from zkbridge.cli.erasing import forget_person  # noqa: PLC0415 - see run
 
     return forget_person(load(config), user_id)

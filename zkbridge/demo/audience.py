@@ -73,7 +73,7 @@ class Audience:
         if kind == "state":
             self._on_state(place, content)
         elif late:
-            self._on_late(place, kind)
+            self._late[kind] += 1
         elif kind == "punch":
             self._on_punch(place, content, arrived)
         else:
@@ -82,14 +82,8 @@ class Audience:
     def _on_state(self, place: str, content: dict[str, Any]) -> None:
         if content.get("synced") and content.get("mode") == "live":
             self._missing.discard(place)
-        if not self._missing and not self.ready.is_set():
-            for name, count in sorted(self._late.items()):
-                self._say(f"  {count} older {name} on the late topic")
+        if not self._missing:
             self.ready.set()
-
-    def _on_late(self, place: str, kind: str) -> None:
-        name = "punches" if kind == "punch" else "operations"
-        self._late[f"{name} of {place}"] += 1
 
     def _on_punch(self, place: str, content: dict[str, Any], arrived: float) -> None:
         when = str(content.get("timestamp"))[: len("2026-01-01T00:00:00")]
@@ -98,6 +92,10 @@ class Audience:
             made = self._made.pop((place, user_id, when), None)
             if made is not None:
                 self._latencies_ms.append((arrived - made) * 1000)
+        if self._late:
+            older = ", ".join(f"{count} to {kind}/late" for kind, count in self._late.items())
+            self._late.clear()
+            self._say(f"  what the terminals had stored: {older}")
         took = "" if made is None else f"{(arrived - made) * 1000:6.1f} ms"
         who = printable(str(content.get("user_name") or user_id))
         self._say(

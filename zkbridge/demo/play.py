@@ -156,7 +156,8 @@ def _wait(
 def _configuration(broker: int, page: int, folder: Path, places: tuple[Place, ...]) -> str:
     return yaml.safe_dump(
         {
-            "mqtt": {"host": "127.0.0.1", "port": broker},
+            # The only version that this broker speaks; of a newer greeting it makes nothing.
+            "mqtt": {"host": "127.0.0.1", "port": broker, "protocol": "3.1.1"},
             "terminals": [
                 {
                     "name": place.name,
