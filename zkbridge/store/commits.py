@@ -8,9 +8,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from zkbridge.store.effects import Effects
 from zkbridge.store.errors import StoreDamaged, StoreError
@@ -36,25 +36,47 @@ class _Group:
 
 
 class Body:
-    """What one body may use of the transaction."""
+    """What one body may do in the transaction; after an error, nothing more."""
 
-    __slots__ = ("_connection", "_group", "effects")
+    __slots__ = ("_connection", "_error", "_group", "effects")
 
     def __init__(self, connection: sqlite3.Connection, group: _Group) -> None:
         self._connection = connection
         self._group = group
+        self._error: Exception | None = None
         self.effects = Effects()
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The writer; only while the transaction exists.
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> sqlite3.Cursor:
+        """Run one statement."""
+        self.check()
+        try:
+            return self._connection.execute(sql, values)
+        except Exception as error:
+            self._error = error
+            raise
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> int:
+        """Run a statement once for each row; returns how many rows it changed."""
+        self.check()
+        before = self._connection.total_changes
+        try:
+            self._connection.executemany(sql, rows)
+        except Exception as error:
+            self._error = error
+            raise
+        return self._connection.total_changes - before
+
+    def check(self) -> None:
+        """Refuse to go on after an error that the body swallowed: half of it must not be kept.
 
         Raises:
-            StoreError: It was given up after an error that the body swallowed.
+            Exception: That error.
         """
-        if self._group.error is not None or not self._connection.in_transaction:
+        error = self._error or self._group.error
+        if error is not None:
+            raise error
+        if not self._connection.in_transaction:
             raise StoreError("the transaction was given up after an earlier error")
-        return self._connection
 
 
 class GroupCommit:
@@ -98,9 +120,9 @@ class GroupCommit:
             group = self._group
             body = Body(self._connection, group)
             try:
-                body.connection.execute("SAVEPOINT body")
+                body.execute("SAVEPOINT body")
                 yield body
-                body.connection.execute("RELEASE body")
+                body.execute("RELEASE body")
             except BaseException as error:
                 self._undo(group, error)
                 raise

@@ -91,9 +91,7 @@ class Database:
         count = self.begun.count + 1
         try:
             with self.write() as body:
-                put_meta(
-                    body.connection, clean=1, life=count, newest_seen=self.memory.newest_seen_us
-                )
+                put_meta(body, clean=1, life=count, newest_seen=self.memory.newest_seen_us)
             self._note_life(count)
             self.empty_log()
         except StoreError as error:
@@ -146,7 +144,16 @@ class Database:
         except BaseException:
             writer.close()
             raise
-        self._adopt(writer, Found(noted=noted, existed=False, damaged=True, highest=highest))
+        self._adopt(
+            writer,
+            Found(
+                noted=noted,
+                existed=False,
+                damaged=True,
+                highest=highest,
+                highest_seq=self.memory.highest_seq,
+            ),
+        )
         self._aside = None
         _LOGGER.error(
             "the store %s was damaged and is now %s; a new one was begun with %d undelivered events"

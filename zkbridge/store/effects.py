@@ -17,6 +17,7 @@ class Effects:
         topics: Retained topics noted, and whether they are to be cleared.
         topics_gone: Retained topics no longer noted.
         newest_seen_us: Newest ``seen_at`` written.
+        highest_seq: Last event stored.
     """
 
     pending: Counter[tuple[int, Lane]] = field(default_factory=Counter)
@@ -25,3 +26,4 @@ class Effects:
     topics: dict[str, bool] = field(default_factory=dict)
     topics_gone: set[str] = field(default_factory=set)
     newest_seen_us: int = 0
+    highest_seq: int = 0

@@ -4,13 +4,13 @@ Freed room is overwritten (``secure_delete``), and the write-ahead log, which ha
 the pages, is emptied after a person was erased.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from zkbridge.store.commits import Body
+from zkbridge.store.connections import Statements
 from zkbridge.store.database import Database
 from zkbridge.store.rows import to_us
 from zkbridge.store.salvage import set_aside_before
@@ -81,14 +81,14 @@ class Erasure:
         The topics returned are also noted to be cleared on the broker.
         """
         with self._database.write() as body:
-            pending = body.connection.execute(
-                "SELECT terminal, lane, count(*) FROM events INDEXED BY by_user"
-                " WHERE user_id = ? AND state = 0 GROUP BY terminal, lane",
+            pending = body.execute(
+                "SELECT terminal, lane FROM events INDEXED BY by_user"
+                " WHERE user_id = ? AND state = 0",
                 (user_id,),
             ).fetchall()
-            forgotten = erase_person(body.connection, self._database.path, user_id)
-            for terminal, lane, count in pending:
-                body.effects.pending[terminal, Lane(lane)] -= count
+            forgotten = erase_person(body, self._database.path, user_id)
+            for terminal, lane in pending:
+                body.effects.pending[terminal, Lane(lane)] -= 1
             body.effects.topics.update(dict.fromkeys(forgotten.topics, True))
         self._database.empty_log()
         self._database.wake()
@@ -107,9 +107,7 @@ class Erasure:
             if not rows:
                 break
             with self._database.write(synced=False) as body:
-                body.connection.executemany(
-                    "UPDATE events SET user_name = NULL WHERE seq = ?", rows
-                )
+                body.executemany("UPDATE events SET user_name = NULL WHERE seq = ?", rows)
             erased += len(rows)
             last = rows[-1][0]
         if erased:
@@ -121,7 +119,7 @@ def _delete(body: Body, seqs: Iterable[int]) -> int:
     deleted = 0
     for seq in seqs:
         # Somebody may have queued it once more since it was chosen.
-        for (state,) in body.connection.execute(
+        for (state,) in body.execute(
             "DELETE FROM events WHERE seq = ? AND state <> 0 RETURNING state", (seq,)
         ).fetchall():
             deleted += 1
@@ -129,7 +127,7 @@ def _delete(body: Body, seqs: Iterable[int]) -> int:
     return deleted
 
 
-def erase_person(connection: sqlite3.Connection, path: Path, user_id: str) -> Forgotten:
+def erase_person(connection: Statements, path: Path, user_id: str) -> Forgotten:
     """Erase one person inside the caller's transaction."""
     topics = _topics_of(connection, user_id)
     events = connection.execute(
@@ -146,7 +144,7 @@ def erase_person(connection: sqlite3.Connection, path: Path, user_id: str) -> Fo
     return Forgotten(events=events, topics=frozenset(topics), remains=set_aside_before(path))
 
 
-def _topics_of(connection: sqlite3.Connection, user_id: str) -> set[str]:
+def _topics_of(connection: Statements, user_id: str) -> set[str]:
     """Return retained topics that tell about a person.
 
     By what was noted with them, by the person's part in their names (the id or its escaped form),
@@ -170,7 +168,7 @@ def _topics_of(connection: sqlite3.Connection, user_id: str) -> set[str]:
     return topics
 
 
-def _last_user(connection: sqlite3.Connection, number: int) -> str | None:
+def _last_user(connection: Statements, number: int) -> str | None:
     row = connection.execute(
         "SELECT user_id FROM events INDEXED BY by_terminal WHERE terminal = ? AND kind = ?"
         " ORDER BY at DESC, seq DESC LIMIT 1",

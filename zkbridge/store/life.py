@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from zkbridge.store.connections import Statements
 from zkbridge.store.rows import to_us
 from zkbridge.store.sidecar import Life
 
@@ -46,12 +47,14 @@ class Found:
         existed: There was a file, and it is the one in use now.
         damaged: There was one, and it was set aside.
         highest: Highest number a terminal had in it.
+        highest_seq: Last event in it.
     """
 
     noted: Life | None
     existed: bool
     damaged: bool = False
     highest: int = 0
+    highest_seq: int = 0
 
 
 def begin(writer: sqlite3.Connection, found: Found, path: Path, now: datetime) -> Begun:
@@ -90,7 +93,7 @@ def begin(writer: sqlite3.Connection, found: Found, path: Path, now: datetime) -
     return begun
 
 
-def put_meta(connection: sqlite3.Connection, **values: object) -> None:
+def put_meta(connection: Statements, **values: object) -> None:
     """Write values of ``meta``."""
     connection.executemany(
         "INSERT INTO meta VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -98,7 +101,7 @@ def put_meta(connection: sqlite3.Connection, **values: object) -> None:
     )
 
 
-def was_lost(connection: sqlite3.Connection, now: datetime) -> bool:
+def was_lost(connection: Statements, now: datetime) -> bool:
     """Tell whether a terminal never seen in this file may have been in a lost one."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'lost_all'").fetchone()
     return row is not None and to_us(now - _DOUBT) < row[0]
@@ -113,13 +116,17 @@ def _owing(writer: sqlite3.Connection) -> bool:
 
 
 def _reserve(writer: sqlite3.Connection, found: Found, now: datetime) -> None:
-    """Keep places for terminals of the lost file, and number those to come above its highest."""
-    writer.execute("DELETE FROM sqlite_sequence WHERE name = 'terminals'")
-    writer.execute(
-        "INSERT INTO sqlite_sequence"
-        " SELECT 'terminals', max(?, coalesce(max(terminal), 0)) FROM terminals",
-        (found.highest,),
-    )
+    """Keep places for terminals of the lost file; number what is to come above what it had.
+
+    Somebody may still hold a terminal's number for a cursor, or an event's for an acknowledgement.
+    """
+    for table, column, highest in (
+        ("terminals", "terminal", found.highest),
+        ("events", "seq", found.highest_seq),
+    ):
+        writer.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        last = f"SELECT ?, max(?, coalesce(max({column}), 0)) FROM {table}"  # noqa: S608 - constants
+        writer.execute(f"INSERT INTO sqlite_sequence {last}", (table, highest))
     if found.noted is None or found.noted.unreadable:
         put_meta(writer, lost_all=to_us(now))
         return

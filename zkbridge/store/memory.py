@@ -20,12 +20,14 @@ class Memory:
         terminals: By the store's number; replaced, never changed, so that readers need no lock.
         refused: Events that the broker refused for good.
         newest_seen_us: Newest ``seen_at`` stored.
+        highest_seq: Last event stored.
     """
 
     def __init__(self) -> None:
         self.terminals: dict[int, KnownTerminal] = {}
         self.refused = 0
         self.newest_seen_us = 0
+        self.highest_seq = 0
         self._lock = threading.Lock()
         self._pending: Counter[tuple[int, Lane]] = Counter()
         self._topics: dict[str, bool] = {}
@@ -42,6 +44,7 @@ class Memory:
             "SELECT max(seen_at) FROM (SELECT seen_at FROM events ORDER BY seq DESC LIMIT ?)",
             (_SEEN_WINDOW,),
         ).fetchone()
+        (highest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
         noted = connection.execute("SELECT value FROM meta WHERE key = 'newest_seen'").fetchone()
         topics = connection.execute("SELECT topic, clear FROM topics").fetchall()
         with self._lock:
@@ -49,6 +52,7 @@ class Memory:
             self._topics = {topic: bool(clear) for topic, clear in topics}
             self._pending = Counter({(number, Lane(lane)): count for number, lane, count in counts})
             self.refused = refused
+            self.highest_seq = max(self.highest_seq, highest)
             self.newest_seen_us = max(newest or 0, noted[0] if noted else 0)
 
     def apply(self, effects: Iterable[Effects]) -> None:
@@ -66,6 +70,7 @@ class Memory:
                 for topic in one.topics_gone:
                     self._topics.pop(topic, None)
                 self.newest_seen_us = max(self.newest_seen_us, one.newest_seen_us)
+                self.highest_seq = max(self.highest_seq, one.highest_seq)
 
     def queued(self) -> dict[tuple[int, Lane], int]:
         """Return how many events wait, by terminal and lane; empty queues are left out."""

@@ -11,8 +11,8 @@ from zkbridge.store.schema import APPLICATION_ID, DAYS, SCHEMA, VERSION
 _STEPS: Final[dict[int, tuple[str, ...]]] = {
     1: (
         *DAYS,
-        """INSERT INTO tally SELECT day, terminal, hour, count(*) FROM events
-           WHERE kind = 0 AND day IS NOT NULL GROUP BY day, terminal, hour""",
+        """INSERT INTO tally SELECT day, hour, terminal, count(*) FROM events
+           WHERE kind = 0 AND day IS NOT NULL GROUP BY day, hour, terminal""",
     ),
 }
 

@@ -18,7 +18,7 @@ class Notes:
     def note(self, key: str, value: str) -> None:
         """Keep a value under a key; written when this returns, not synced."""
         with self._database.write(synced=False) as body:
-            body.connection.execute(
+            body.execute(
                 "INSERT INTO meta VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (_PREFIX + key, value),
             )

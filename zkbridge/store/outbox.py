@@ -138,12 +138,12 @@ class Outbox:
         Alarms are left out, and so is what waits already. Returns how many were queued.
         """
         with self._database.write() as body:
-            rows = body.connection.execute(
+            rows = body.execute(
                 "UPDATE events SET state = 0, lane = ?, published_offline = NULL"
                 " WHERE published_offline >= ? AND state = 1 AND kind <> ? RETURNING terminal",
                 (Lane.REPLAY, to_us(since), Kind.ALARM),
             ).fetchall()
-            body.connection.execute(
+            body.execute(
                 "UPDATE events SET published_offline = NULL WHERE published_offline IS NOT NULL"
             )
             for (terminal,) in rows:
@@ -158,7 +158,7 @@ class Outbox:
             queued = 0
             for kind in (Kind.PUNCH, Kind.OPERATION):
                 room = -1 if limit is None else limit - queued
-                rows = body.connection.execute(
+                rows = body.execute(
                     "UPDATE events SET state = 0, lane = ? WHERE seq IN ("
                     "SELECT seq FROM events WHERE terminal = ? AND kind = ? AND at >= ? AND at < ?"
                     " AND state <> 0 ORDER BY at, seq LIMIT ?) RETURNING seq",
@@ -171,7 +171,7 @@ class Outbox:
 
     def _note_offline(self, body: Body, seqs: Iterable[int]) -> None:
         now = to_us(self._database.clock())
-        body.connection.executemany(
+        body.executemany(
             "UPDATE events SET published_offline = ? WHERE seq = ?", [(now, seq) for seq in seqs]
         )
 
@@ -188,7 +188,7 @@ class Outbox:
         if not new:
             return
         with self._database.write() as body:
-            body.connection.executemany(
+            body.executemany(
                 "INSERT INTO topics(topic, user_id) VALUES(?, ?)"
                 " ON CONFLICT DO UPDATE SET clear = 0,"
                 " user_id = coalesce(excluded.user_id, user_id)",
@@ -210,9 +210,7 @@ class Outbox:
         if not gone:
             return
         with self._database.write() as body:
-            body.connection.executemany(
-                "DELETE FROM topics WHERE topic = ?", [(topic,) for topic in gone]
-            )
+            body.executemany("DELETE FROM topics WHERE topic = ?", [(topic,) for topic in gone])
             body.effects.topics_gone |= gone
 
     def _wanted_topics(self) -> set[str]:
@@ -223,7 +221,7 @@ class Outbox:
     def update_presence(self, user_id: str, state: str, at: datetime) -> bool:
         """Note where a person went; False when something newer is known (contract 5.16)."""
         with self._database.write(synced=False) as body:
-            cursor = body.connection.execute(
+            cursor = body.execute(
                 "INSERT INTO presence VALUES(?, ?, ?) ON CONFLICT DO UPDATE"
                 " SET state = excluded.state, at = excluded.at WHERE excluded.at > at",
                 (user_id, state, to_us(at)),
@@ -239,6 +237,6 @@ class Outbox:
 
 def _mark(body: Body, state: Delivery, seqs: Sequence[int]) -> None:
     for seq in seqs:
-        for terminal, lane in body.connection.execute(_MARK, (state, seq)).fetchall():
+        for terminal, lane in body.execute(_MARK, (state, seq)).fetchall():
             body.effects.pending[terminal, Lane(lane)] -= 1
             body.effects.refused += state is Delivery.REFUSED

@@ -97,13 +97,13 @@ INDEXES: Final = (
 DAYS: Final = (
     """CREATE TABLE tally(
         day INTEGER NOT NULL,
-        terminal INTEGER NOT NULL,
         hour INTEGER NOT NULL,
+        terminal INTEGER NOT NULL,
         punches INTEGER NOT NULL,
-        PRIMARY KEY(day, terminal, hour)) WITHOUT ROWID""",
+        PRIMARY KEY(day, hour, terminal)) WITHOUT ROWID""",
     """CREATE TRIGGER tally_more AFTER INSERT ON events
        WHEN NEW.kind = 0 AND NEW.day IS NOT NULL BEGIN
-         INSERT INTO tally VALUES(NEW.day, NEW.terminal, NEW.hour, 1)
+         INSERT INTO tally VALUES(NEW.day, NEW.hour, NEW.terminal, 1)
          ON CONFLICT DO UPDATE SET punches = punches + 1;
        END""",
     """CREATE TRIGGER tally_less AFTER DELETE ON events

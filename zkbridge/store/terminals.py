@@ -1,10 +1,10 @@
 """Rows of the ``terminals`` table."""
 
 import json
-import sqlite3
 from datetime import datetime
 from typing import Any, Final
 
+from zkbridge.store.connections import Statements
 from zkbridge.store.rows import from_us, to_us
 from zkbridge.store.values import KnownTerminal
 
@@ -20,18 +20,18 @@ REMEMBERED: Final = frozenset(
 )
 
 
-def load_terminals(connection: sqlite3.Connection) -> dict[int, KnownTerminal]:
+def load_terminals(connection: Statements) -> dict[int, KnownTerminal]:
     """Read all terminals, by the store's number."""
     return {row[0]: _terminal(row) for row in connection.execute(_SELECT)}
 
 
-def load_terminal(connection: sqlite3.Connection, number: int) -> KnownTerminal | None:
+def load_terminal(connection: Statements, number: int) -> KnownTerminal | None:
     """Read one terminal."""
     row = connection.execute(f"{_SELECT} WHERE terminal = ?", (number,)).fetchone()
     return None if row is None else _terminal(row)
 
 
-def terminal_number(connection: sqlite3.Connection, key: str) -> int | None:
+def terminal_number(connection: Statements, key: str) -> int | None:
     """Return the store's number of the terminal with that key."""
     row = connection.execute("SELECT terminal FROM terminals WHERE key = ?", (key,)).fetchone()
     return None if row is None else int(row[0])

@@ -1,7 +1,6 @@
 """What one body of a group commit may do: records, knowledge, cursors."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -29,10 +28,6 @@ class Transaction:
         self._database = database
         self._body = body
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        return self._body.connection
-
     # terminals
 
     def terminal(
@@ -47,7 +42,7 @@ class Transaction:
         port: int,
     ) -> KnownTerminal:
         """Note where a terminal is and what it is called; returns all that is known of it."""
-        connection = self._connection
+        connection = self._body
         number = terminal_number(connection, key)
         if number is None:
             lost = was_lost(connection, self._database.clock())
@@ -80,7 +75,7 @@ class Transaction:
             stored = stored_value(field, value)
             # The name was compared with the list of columns.
             sql = f"UPDATE terminals SET {field} = ? WHERE terminal = ?"  # noqa: S608
-            self._connection.execute(sql, (stored, terminal))
+            self._body.execute(sql, (stored, terminal))
         return self._reload(terminal)
 
     def move_cursor(self, terminal: int, log: Log, cursor: str | None) -> None:
@@ -88,7 +83,7 @@ class Transaction:
         self._require(terminal)
         column = "cursor_punches" if log is Log.PUNCHES else "cursor_operations"
         sql = f"UPDATE terminals SET {column} = ? WHERE terminal = ?"  # noqa: S608 - constants
-        self._connection.execute(sql, (cursor, terminal))
+        self._body.execute(sql, (cursor, terminal))
         self._reload(terminal)
 
     def new_generation(self, terminal: int, log: Log) -> int:
@@ -96,7 +91,7 @@ class Transaction:
         self._require(terminal)
         column = "generation_punches" if log is Log.PUNCHES else "generation_operations"
         sql = f"UPDATE terminals SET {column} = {column} + 1 WHERE terminal = ?"  # noqa: S608
-        self._connection.execute(sql, (terminal,))
+        self._body.execute(sql, (terminal,))
         return self._reload(terminal).generation(log)
 
     # records
@@ -106,7 +101,7 @@ class Transaction:
     ) -> Occurrences:
         """Return what is known of a person (or an op-log record) at one packed time."""
         known = self._require(terminal)
-        rows = self._connection.execute(
+        rows = self._body.execute(
             "SELECT occurrence, generation FROM known"
             " WHERE log = ? AND raw_time = ? AND subject = ?",
             (log_number(terminal, log), raw_time, self._subject(subject)),
@@ -125,7 +120,7 @@ class Transaction:
         self._require(terminal)
         key = (log_number(terminal, log), raw_time, self._subject(subject), occurrence)
         return (
-            self._connection.execute(
+            self._body.execute(
                 "SELECT 1 FROM known"
                 " WHERE log = ? AND raw_time = ? AND subject = ? AND occurrence = ?",
                 key,
@@ -148,9 +143,7 @@ class Transaction:
         """
         generation = self._require(terminal).generation(log)
         number = log_number(terminal, log)
-        connection = self._connection
-        before = connection.total_changes
-        connection.executemany(
+        return self._body.executemany(
             "INSERT INTO known VALUES(?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET generation = excluded.generation"
             " WHERE generation <> excluded.generation",
@@ -159,7 +152,6 @@ class Transaction:
                 for raw_time, subject, occurrence in entries
             ],
         )
-        return connection.total_changes - before
 
     def add(
         self,
@@ -208,7 +200,7 @@ class Transaction:
         digest = hashlib.blake2b(
             raw, digest_size=_DIGEST_BYTES, key=self._database.begun.salt
         ).digest()
-        cursor = self._connection.execute(
+        cursor = self._body.execute(
             "INSERT OR IGNORE INTO undecodable VALUES(?, ?, ?, ?)",
             (
                 log_number(terminal, log),
@@ -223,11 +215,11 @@ class Transaction:
 
     def _learn(self, log: int, known: Knowledge, generation: int) -> bool:
         key = (log, known.raw_time, known.subject, known.occurrence)
-        inserted = self._connection.execute(
+        inserted = self._body.execute(
             "INSERT OR IGNORE INTO known VALUES(?, ?, ?, ?, ?)", (*key, generation)
         ).rowcount
         if not inserted and generation:
-            self._connection.execute(
+            self._body.execute(
                 "UPDATE known SET generation = ? WHERE log = ? AND raw_time = ? AND subject = ?"
                 " AND occurrence = ? AND generation <> ?",
                 (generation, *key, generation),
@@ -242,8 +234,10 @@ class Transaction:
         freshness: Freshness,
         lane: Lane,
     ) -> None:
-        self._connection.execute(INSERT, (terminal, lane, *event_row(event, known, freshness)))
+        row = (terminal, lane, *event_row(event, known, freshness))
+        cursor = self._body.execute(INSERT, row)
         effects = self._body.effects
+        effects.highest_seq = max(effects.highest_seq, cursor.lastrowid or 0)
         effects.pending[terminal, lane] += 1
         effects.newest_seen_us = max(effects.newest_seen_us, to_us(event.seen_at))
 
@@ -251,7 +245,7 @@ class Transaction:
         """Queue a known event once more; with new contents where retention erased the old."""
         row = event_row(event, known, freshness)
         kind, at = row[0], row[1]
-        found = self._connection.execute(
+        found = self._body.execute(
             "SELECT seq, state FROM events WHERE terminal = ? AND kind = ? AND at = ?"
             " AND raw_time = ? AND subject = ? AND occurrence = ?",
             (terminal, kind, at, known.raw_time, known.subject, known.occurrence),
@@ -261,7 +255,7 @@ class Transaction:
             return True
         if found[1] == 0:
             return False
-        self._connection.execute(
+        self._body.execute(
             "UPDATE events SET state = 0, lane = ? WHERE seq = ?", (Lane.REPLAY, found[0])
         )
         self._body.effects.pending[terminal, Lane.REPLAY] += 1
@@ -287,7 +281,7 @@ class Transaction:
         return known
 
     def _reload(self, terminal: int) -> KnownTerminal:
-        known = load_terminal(self._connection, terminal)
+        known = load_terminal(self._body, terminal)
         if known is None:
             raise StoreDamaged(
                 "the store was replaced by a new file: ask it for the terminal again"

@@ -22,14 +22,13 @@ class Views:
         self.version = 0
 
     def load(self) -> None:
-        """Read what the file has; what was set since stands."""
+        """Begin with what the file has."""
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, body FROM views").fetchall()
+        views = {terminal_id: _view(body) for terminal_id, body in rows}
         with self._lock:
-            for terminal_id, body in rows:
-                view = _view(body)
-                if view is not None:
-                    self._views.setdefault(terminal_id, view)
+            self._views = {name: view for name, view in views.items() if view is not None}
+            self._unsaved = set()
 
     def put(self, view: TerminalView) -> None:
         """Take a new view; what equals the last one is no change."""
@@ -74,9 +73,9 @@ class Views:
             with self._database.write(synced=False) as body:
                 for terminal_id, view in changed.items():
                     if view is None:
-                        body.connection.execute("DELETE FROM views WHERE id = ?", (terminal_id,))
+                        body.execute("DELETE FROM views WHERE id = ?", (terminal_id,))
                         continue
-                    body.connection.execute(
+                    body.execute(
                         "INSERT INTO views VALUES(?, ?)"
                         " ON CONFLICT DO UPDATE SET body = excluded.body",
                         (terminal_id, json.dumps(asdict(view))),
