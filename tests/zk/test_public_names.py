@@ -170,8 +170,8 @@ def test_signature(member: object, signature: str) -> None:
         (
             models.DeviceInfo,
             (
-                "ip serial firmware platform users_count attendance_count faces_count fingers_count "
-                "capabilities"
+                "ip serial firmware platform users_count attendance_count faces_count "
+                "fingers_count capabilities"
             ),
         ),
         (models.User, "uid user_id name privilege password group_id card"),

@@ -49,6 +49,7 @@ from zkbridge.zk.logs import OperationDecoder, PunchDecoder
 from zkbridge.zk.models import Attendance
 from zkbridge.zk.opcodes import (
     CMD_CONNECT,
+    CMD_EXIT,
     CMD_OPTIONS_RRQ,
     EventFlag,
 )
@@ -347,7 +348,11 @@ def test_conversation_is_held_byte_for_byte(given: Given, expect: Given) -> None
         request = build_packet(CMD_OPTIONS_RRQ, b"X\0", first.session, number)
         answer = build_packet(CMD_ACK_OK, b"X=1\0", first.session, number)
         script += [("client", build_tcp(request)), ("device", build_tcp(answer))]
-    with ScriptedPeer([*script, *steps]) as peer:
+    last, _ = parse_frame(steps[-1][1])
+    goodbye = build_packet(CMD_EXIT, b"", first.session, last.reply + 1)
+    thanks = build_packet(CMD_ACK_OK, b"", first.session, last.reply + 1)
+    end = [("client", build_tcp(goodbye)), ("device", build_tcp(thanks))]
+    with ScriptedPeer([*script, *steps, *end]) as peer:
         transport = TcpTransport("127.0.0.1", peer.port, timeout=2)
         transport.connect()
         transport.chunk_size = 200

@@ -54,6 +54,7 @@ _ONE_FRAME: Final = frozenset(
         CMD_STATE_RRQ,
     }
 )
+_ALWAYS_DATA: Final = frozenset({CMD_PREPARE_BUFFER, CMD_READ_BUFFER})
 _U32 = Struct("<I")
 _CHUNK = Struct("<ii")
 
@@ -99,7 +100,6 @@ class Exchange:
         self._parts: list[Frame] = []  # unordered mode only
         self._last: Frame | None = None
         self._previous: Frame | None = None
-        self._count = 0
         self._got = 0
         self.answered = False
 
@@ -160,7 +160,7 @@ class Exchange:
             raise ZKProtocolError(f"a transfer of {size} bytes was announced where {limit} fit")
         self._prepare = frame
         self._expected = size
-        return self._whole_unordered() if not self._ordered and self._parts else Verdict.PART
+        return Verdict.PART if self._ordered else self._whole_unordered()
 
     def _accept_data(self, frame: Frame) -> Verdict:
         previous, self._previous = self._previous, frame
@@ -198,8 +198,8 @@ class Exchange:
         return self._whole_unordered()
 
     def _accept_end_unordered(self, frame: Frame) -> Verdict:
-        bulk = self._prepare is not None or bool(self._parts)
-        if frame.cmd == CMD_ACK_OK and bulk:
+        ends_transfer = frame.cmd == CMD_ACK_OK and not frame.data
+        if ends_transfer and self._command in BULK_COMMANDS:
             self._last = frame
             return self._whole_unordered()
         self._prepare, self._parts = None, [frame]
@@ -207,17 +207,25 @@ class Exchange:
         return Verdict.LAST
 
     def _whole_unordered(self) -> Verdict:
-        return Verdict.LAST if self.complete else Verdict.PART
+        return Verdict.LAST if self._is_whole() else Verdict.PART
 
-    @property
-    def complete(self) -> bool:
-        """Whether the collected answer is whole; meaningful without order only."""
+    def _is_whole(self) -> bool:
         if not self._parts:
             return self._expected == 0
         if self._parts[0].cmd != CMD_DATA:
             return True
         expected = self._expected if self._expected is not None else self._inline_size()
         return expected is not None and self._got == expected and _contiguous(self._parts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the collected answer is whole, now that nothing more comes.
+
+        A bare ACK_OK says that there is no portrait or template; of a slice it is the end, and
+        what it ends was lost. Meaningful without order only.
+        """
+        bare = self._last is not None and self._prepare is None and not self._parts
+        return self._is_whole() or (bare and self._command not in _ALWAYS_DATA)
 
     def _inline_size(self) -> int | None:
         # A single DATA without PREPARE_DATA: only its own content says whether it is all.
@@ -234,16 +242,10 @@ class Exchange:
 
     def answer(self) -> list[Frame]:
         """Return the collected frames in their order; meaningful without order only."""
-        parts = (
-            sorted(self._parts, key=lambda part: part.session)
-            if self._count_indexes()
-            else (self._parts)
-        )
-        frames = [self._prepare] if self._prepare is not None else []
-        return [*frames, *parts, *([self._last] if self._last is not None else [])]
-
-    def _count_indexes(self) -> bool:
-        return bool(self._parts) and self._parts[0].cmd == CMD_DATA
+        parts = self._parts
+        if parts and parts[0].cmd == CMD_DATA:
+            parts = sorted(parts, key=lambda part: part.session)
+        return [frame for frame in (self._prepare, *parts, self._last) if frame is not None]
 
 
 def _wanted(command: int, data: bytes) -> int | None:
@@ -260,16 +262,3 @@ def _contiguous(parts: Iterable[Frame]) -> bool:
     if any(part.session != first + number for number, part in enumerate(ordered)):
         return False
     return len({len(part.data) for part in ordered[:-1]}) <= 1
-
-
-def live_frames(frames: Iterable[Frame]) -> tuple[list[Frame], list[Frame]]:
-    """Separate an answer's frames from events that arrived in between.
-
-    Returns:
-        The answer, and the events.
-    """
-    answer: list[Frame] = []
-    events: list[Frame] = []
-    for frame in frames:
-        (events if frame.cmd == CMD_REG_EVENT else answer).append(frame)
-    return answer, events
