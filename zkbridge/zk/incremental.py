@@ -136,6 +136,8 @@ def plan(
         return Plan(LogCase.FIRST)
     if cursor.key != key:
         return Plan(LogCase.OTHER_TERMINAL)
+    if not cursor.count:
+        return Plan(LogCase.GROWN if size else LogCase.UNCHANGED)
     if size % cursor.record_size:
         usable = count and size % count == 0
         return Plan(LogCase.LAYOUT_CHANGED if usable else LogCase.COUNTS_UNUSABLE)
@@ -143,9 +145,7 @@ def plan(
     if records < cursor.count:
         return Plan(LogCase.CLEARED)
     case = LogCase.UNCHANGED if records == cursor.count else LogCase.GROWN
-    if whole or not cursor.count:
-        return Plan(case)
-    return Plan(case, cursor.count - cursor.known)
+    return Plan(case, None if whole else cursor.count - cursor.known)
 
 
 _SEARCHABLE: Final = frozenset(
