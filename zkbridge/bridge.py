@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from zkbridge.web import Health, LogView, TerminalAddress, WebServer
 
 _LOGGER = logging.getLogger(__name__)
-_WORKERS_STOP_S: Final = 2.5
+_WORKERS_STOP_S: Final = 1.6
 _RELOAD_STOP_S: Final = 10.0
-_PUBLISHER_STOP_S: Final = 4.0
+_PUBLISHER_STOP_S: Final = 2.8
 _PUBLISHER_PATIENCE_S: Final = 60.0
+_RETENTION_EVERY_S: Final = 86400.0
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 VERSION: Final = version("zkbridge")
 
 
@@ -87,6 +89,8 @@ class Bridge:
 
     def stop(self) -> None:
         """Stop everything; what was sent gets its acknowledgement, within 5 s in all."""
+        if self._web is not None:
+            self._web.stop()
         self._fleet.stop(_WORKERS_STOP_S)
         self._stop_publisher()
         self._stop_web()
@@ -163,6 +167,9 @@ class Bridge:
                 roster=self._roster,
                 metrics=self._metrics,
                 shown=self._privacy.shows_name,
+                pictured=self._privacy.shows_photo,
+                portrait=self._take_portrait,
+                renamed=self._renamed,
                 late_after_s=self._options.late_after.total_seconds(),
                 clock=_utc_now,
                 mono=time.monotonic,
@@ -170,6 +177,15 @@ class Bridge:
             ),
             _device,
         )
+
+    def _take_portrait(self, terminal_id: str, user_id: str, jpeg: bytes) -> None:
+        self._portraits.put(terminal_id, Portrait(user_id, jpeg))
+        if self._publisher is not None:
+            self._publisher.touch()
+
+    def _renamed(self) -> None:
+        if self._publisher is not None:
+            self._publisher.configure(self._settings())
 
     # Broker
 
@@ -198,6 +214,7 @@ class Bridge:
             ),
         )
         self._publisher.start()
+        self._renamed()  # a worker may have been faster
 
     def _stop_publisher(self) -> None:
         publisher, self._publisher = self._publisher, None
@@ -255,8 +272,10 @@ class Bridge:
         }
 
     def _page_url(self) -> str | None:
-        # A page on loopback is none for whoever looks at Home Assistant.
-        if self._web is None or self._options.web.loopback or self._ingress:
+        # A page on loopback is none for whoever looks at Home Assistant, and which of its
+        # addresses leads here a host that listens on all of them cannot tell.
+        web = self._options.web
+        if self._web is None or self._ingress or web.loopback or web.host in _ANY_ADDRESS:
             return None
         return self._web.url
 
@@ -343,9 +362,6 @@ class _Portraits:
     def all(self) -> Mapping[str, Portrait]:
         with self._lock:
             return dict(self._by_terminal)
-
-
-_RETENTION_EVERY_S: Final = 86400.0
 
 
 def _utc_now() -> datetime:

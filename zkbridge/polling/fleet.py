@@ -88,7 +88,12 @@ class Fleet:
     def _end(self, workers: Mapping[str, Worker], timeout_s: float) -> None:
         for worker in workers.values():
             worker.stop()
-        end_s = time.monotonic() + timeout_s
-        for worker in workers.values():
-            if not worker.join(max(0.1, end_s - time.monotonic())):
-                _LOGGER.warning("%s: its thread does not end", worker.options.name)
+        now_s = time.monotonic()
+        alive = list(workers.values())
+        # A terminal that hangs is given half the time to be left in order.
+        for end_s in (now_s + timeout_s / 2, now_s + timeout_s):
+            alive = [w for w in alive if not w.join(max(0.0, end_s - time.monotonic()))]
+            for worker in alive:
+                worker.abort()
+        for worker in alive:
+            _LOGGER.warning("%s: its thread does not end", worker.options.name)

@@ -31,6 +31,9 @@ class Surroundings:
 
     Attributes:
         shown: Whether a user's name may go out.
+        pictured: Whether a user's portrait may go out.
+        portrait: Takes a portrait: terminal id, user id, JPEG.
+        renamed: Called when a terminal turns out to go by another id.
         clock: Host's clock, aware UTC.
         mono: Monotonic clock, seconds.
         process: Identifies this run of the bridge.
@@ -40,6 +43,9 @@ class Surroundings:
     roster: Roster
     metrics: Metrics
     shown: Callable[[str], bool]
+    pictured: Callable[[str], bool]
+    portrait: Callable[[str, str, bytes], None]
+    renamed: Callable[[], None]
     late_after_s: float
     clock: Callable[[], datetime]
     mono: Callable[[], float]

@@ -29,6 +29,7 @@ class LiveListener:
         registered: Whether the terminal agreed to tell.
         news: A punch was told, so its log has something to reconcile.
         undecided: A punch was told that means nothing without the log.
+        last_user: Who punched last; taken away by whoever wants his picture.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class LiveListener:
         self.registered = False
         self.news = False
         self.undecided = False
+        self.last_user: str | None = None
         self._device = device
         self._context = context
         self._keeper = keeper
@@ -152,6 +154,7 @@ class LiveListener:
                 raw_time=event.raw_time,
                 freshness=self._now(),
             )
+        self.last_user = user_id
         context.metrics.punch_seen(context.terminal_id, Source.LIVE.value)
         self._keeper.update(mode=Mode.LIVE, last_punch=punch.timestamp)
 

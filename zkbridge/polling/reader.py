@@ -8,14 +8,14 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
 
 from zkbridge.events import Freshness, Log, OpEvent, Punch, Source
 from zkbridge.polling.context import Context
 from zkbridge.polling.sequence import OperationSequence, PunchSequence
-from zkbridge.polling.translate import clock_age_s, log_person
+from zkbridge.polling.translate import CLOCK_TOLERANCE_S, clock_age_s, log_person
 from zkbridge.store import Transaction
 from zkbridge.zk import Attendance, LogCase, LogCursor, LogRead, OpLog, Undecodable, ZKDevice
 
@@ -54,6 +54,7 @@ class Outcome:
     operations: set[int] = field(default_factory=set)
     unheard: list[tuple[str, int]] = field(default_factory=list)
     last_punch: str | None = None
+    new_user: str | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ class LogReader:
             key=self._context.translator.key,
         )
         outcome = Outcome(whole=result.whole, case=result.case)
-        pass_ = _Pass(self, result, count, first)
+        pass_ = _Pass(self, result, first)
         records: Iterator[Record] = iter(result)
         while batch := list(islice(records, _BATCH)):
             # The last batch goes with the cursor, so a short read is one transaction.
@@ -189,20 +190,20 @@ class LogReader:
 class _Pass:
     """One read of one log, batch by batch."""
 
-    def __init__(
-        self, reader: LogReader, result: LogRead, count: int | None, first: FirstContact
-    ) -> None:
+    def __init__(self, reader: LogReader, result: LogRead, first: FirstContact) -> None:
         self._context = reader._context  # noqa: SLF001 - the two are one unit
         self._log = reader._log  # noqa: SLF001
         self._contact = None if reader.known else first
-        self._count = count or 0
         self._index = 0
         self._tx: Transaction | None = None
         gap = reader.gap_s()
-        # Only a proven tail says that its records were absent before: after a clear or a
-        # roll-over, what appears may be old.
-        self._appeared = not result.whole and gap is not None and gap < self._context.late_after_s
-        kept = None if result.whole else reader.position
+        self._recent = gap is not None and gap < self._context.late_after_s
+        # Where records stood that were there before: after a clear, a roll-over or a restored
+        # backup what appears among them may be old, however recently it was absent.
+        before = reader.position
+        self._old = 0 if not result.whole else before.cursor.count if before else 0
+        self._surprised = False
+        kept = None if result.whole else before
         if self._log is Log.PUNCHES:
             self._punches = PunchSequence(
                 kept.run_time if kept else None,
@@ -263,6 +264,7 @@ class _Pass:
         )
         if self._add(tx, punch, record.timestamp, subject, occurrence):
             outcome.new += 1
+            outcome.new_user = None if source is Source.BACKFILL else user_id
             outcome.unheard.append((person, record.raw_time))
             context.metrics.punch_seen(context.terminal_id, source.value)
         if punch.timestamp is not None:
@@ -296,7 +298,7 @@ class _Pass:
         subject: bytes,
         occurrence: int,
     ) -> bool:
-        return tx.add(
+        added = tx.add(
             self._context.number,
             event,
             subject=subject,
@@ -305,18 +307,16 @@ class _Pass:
             generation=_CONFIRMED,
             freshness=self._freshness(event.source, wall),
         )
+        if added and self._index <= self._old:
+            self._surprised = True
+        return added
 
     def _source(self, wall: datetime | None) -> Source | None:
         """Say how a record counts as found; None: it was there before first contact."""
         contact = self._contact
         if contact is None:
             return Source.POLL
-        if (
-            self._index > self._count > 0
-            and wall is not None
-            and contact.clock is not None
-            and wall >= contact.clock
-        ):
+        if self._happened_since(contact.clock, wall):
             return Source.POLL  # made while the first read went on
         if contact.everything:
             return Source.BACKFILL
@@ -326,11 +326,18 @@ class _Pass:
                 return Source.BACKFILL
         return None
 
+    def _happened_since(self, began: datetime | None, wall: datetime | None) -> bool:
+        now = self._context.terminal_clock()
+        if began is None or wall is None or now is None:
+            return False
+        return began <= wall <= now + timedelta(seconds=CLOCK_TOLERANCE_S)
+
     def _freshness(self, source: Source, wall: datetime | None) -> Freshness:
         context = self._context
+        appended = self._index > self._old and not self._surprised
         if source is Source.BACKFILL:
             age = None
-        elif self._appeared:
+        elif self._recent and appended:
             age = 0.0
         else:
             age = clock_age_s(

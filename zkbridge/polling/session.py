@@ -74,6 +74,7 @@ class TerminalSession:
         self._readers = {log: LogReader(log, self.context, known.cursor(log)) for log in self._logs}
         self._first = self._first_contact()
         self._clock_at_s = 0.0
+        self._has_photos = True
         self._live = LiveListener(
             device,
             self.context,
@@ -130,7 +131,7 @@ class TerminalSession:
         known, device = self._known, self.device
         for schedule in self._memory.schedules.values():
             schedule.reconnected()
-            schedule.incremental = self._options.incremental == "auto" and not self._resting()
+        before = self._keeper.view.terminal.id
         self._keeper.identified(
             Terminal(key=known.key, id=known.id, name=self._options.name, serial=known.serial),
             DeviceFacts(
@@ -140,6 +141,8 @@ class TerminalSession:
                 has_alarms=bool(known.facts.get(_HAS_ALARMS)),
             ),
         )
+        if before != known.id:
+            self._around.renamed()
         self._keeper.update(
             serial=known.serial,
             firmware=device.firmware,
@@ -268,6 +271,7 @@ class TerminalSession:
         punches = log is Log.PUNCHES
         count = capacity.punches if punches else capacity.op_log
         reader, schedule = self._readers[log], self._memory.schedules[log]
+        schedule.incremental = self._options.incremental == "auto" and not self._resting()
         if reconcile or (punches and self._live.news):
             schedule.expect_news = True
         now_s = self._around.mono()
@@ -313,12 +317,13 @@ class TerminalSession:
         if outcome.case not in _UNREMARKABLE:
             _LOGGER.warning("%s: %s log: %s", name, log.value, outcome.case.value)
         if outcome.case is LogCase.OFFSETS_UNSUPPORTED:
-            self._memory.schedules[log].incremental = False
             with self._around.store.transaction() as tx:
-                tx.remember(number, partial_rest_until=self._around.clock() + _REST)
+                self._known = tx.remember(number, partial_rest_until=self._around.clock() + _REST)
         if outcome.set_aside:
             _LOGGER.warning("%s: %d records cannot be decoded; kept raw", name, outcome.set_aside)
             self._keeper.update(undecodable=self._around.store.undecodable_count(number))
+        if outcome.new_user is not None:
+            self._live.last_user = outcome.new_user
         if outcome.last_punch is not None:
             self._keeper.update(last_punch=outcome.last_punch)
         if outcome.operations & USER_CHANGES:
@@ -376,8 +381,26 @@ class TerminalSession:
             StoreError: An event could not be stored; it is not acknowledged then.
         """
         while (left_s := until_s - self._around.mono()) > 0:
-            event = self.device.next_event(left_s, wake.fd)
+            # A picture takes its time: only when nobody else is waiting to be published.
+            event = self.device.next_event(0.0 if self._live.last_user else left_s, wake.fd)
             if event is not None:
                 self._live.take(event)
+            elif self._live.last_user is not None:
+                self._take_picture(self._live.last_user)
+                self._live.last_user = None
+                continue
             if self._live.undecided or (event is None and wake.wait(0.0)):
                 return
+
+    def _take_picture(self, user_id: str) -> None:
+        around = self._around
+        if not self._has_photos or not around.pictured(user_id):
+            return
+        try:
+            jpeg = self.device.user_photo(user_id)
+        except ZKNotSupported as error:
+            self._has_photos = False
+            _LOGGER.info("%s: no portraits: %s", self._options.name, error)
+            return
+        if jpeg is not None:
+            around.portrait(self.context.terminal_id, user_id, jpeg)

@@ -31,7 +31,6 @@ from zkbridge.zk import (
 
 _LOGGER = logging.getLogger(__name__)
 _AFTER_BUG_S: Final = 60.0
-_ABORT_AFTER_S: Final = 2.0
 # Longest silence of a healthy worker beyond what it announced.
 _PATIENCE_S: Final = 180.0
 
@@ -111,21 +110,18 @@ class Worker:
         self._stopping.set()
         self._wake.set()
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end; a connection that hangs is cut after a while.
-
-        Returns:
-            Whether the thread ended.
-        """
-        if self._thread.ident is None:
-            return True
-        self._thread.join(min(timeout_s, _ABORT_AFTER_S))
+    def abort(self) -> None:
+        """Cut a connection that hangs; any thread."""
         device = self._device
-        if self._thread.is_alive() and device is not None:
+        if device is not None:
             device.abort()
-            self._thread.join(max(0.0, timeout_s - _ABORT_AFTER_S))
-        if self._thread.is_alive():
-            return False
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; tell whether it came."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                return False
         self._wake.close()
         return True
 
