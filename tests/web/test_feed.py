@@ -169,3 +169,12 @@ def test_one_text_serves_all_pages() -> None:
 
     assert len({id(text) for text in texts}) == 1
     assert texts[0].startswith(b'id: 1\nevent: punch\ndata: {"seq":1}\n\n')
+
+
+def test_page_knows_where_it_stands_before_the_first_punch(house: House) -> None:
+    seqs = house.add([punch("1", NOON)])
+
+    with EventReader(house.server.port) as events:
+        _, event_id, _ = events.next("state")
+
+    assert event_id == str(seqs[-1])

@@ -138,7 +138,8 @@ class Feed:
             self._pages.add(page)
         # A feed without pages sleeps without a time limit.
         self._changed.set()
-        return missed + snapshot
+        # The id is where this page stands, should it come back before the next punch.
+        return missed + b"id: %d\n" % self._position + snapshot
 
     async def _missed(self, last_id: int) -> bytes:
         position = self._position or 0

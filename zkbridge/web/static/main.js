@@ -73,7 +73,11 @@ function listen() {
   source = new EventSource(`api/events${query}`);
   source.addEventListener("state", (event) => {
     bridge.state = JSON.parse(event.data);
-    bridge.connected = true;
+    bridge.lastId = event.lastEventId;
+    if (!bridge.connected) {
+      bridge.connected = true;
+      current?.joined?.(Number(event.lastEventId));
+    }
     glance();
     problems();
     current?.state?.(bridge.state);

@@ -76,6 +76,11 @@ class Today {
     if (this.data) this.drawTiles();
   }
 
+  joined(position) {
+    // Something may have happened between reading the day and listening.
+    if (this.data && this.data.seq < position) this.load(this.data.date);
+  }
+
   punch(punch) {
     if (!this.data) {
       this.early.push(punch);
