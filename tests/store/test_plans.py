@@ -27,6 +27,8 @@ _QUESTIONS: dict[str, Callable[[Store], object]] = {
     "refused": lambda s: s.refused(),
     "last punches": lambda s: s.last_punches(),
     "hours": lambda s: s.hour_counts(_DAY, _DAY),
+    "days": lambda s: s.day_counts(_DAY, _DAY),
+    "days of a terminal": lambda s: s.day_counts(_DAY, _DAY, "front_door"),
     "everyone's day": lambda s: s.user_days(_DAY, _DAY),
     "one's days": lambda s: s.user_days(_DAY, _DAY, user_id="17"),
     "pending": lambda s: s.pending(Lane.NORMAL, 1, 2, 20),

@@ -14,6 +14,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Rows written since the last checkpoint; some pages of the log each.
 _MANY_CHANGES: Final = 400
+_LONG_LOG_PAGES: Final = 2000
 
 
 class Housekeeping:
@@ -64,13 +65,16 @@ class Housekeeping:
     def checkpoint(self) -> None:
         """Move the log's pages into the file, so that the log can begin anew.
 
-        Most of it runs beside the producers; they wait only for what they wrote meanwhile.
+        It runs beside the producers. Only where they write all the time they wait, once for
+        several megabytes, while it moves what they wrote meanwhile.
         """
         with self._writer() as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._database.exclusively(
-                lambda _: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            )
+            (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages > _LONG_LOG_PAGES:
+                # The log begins anew only when nobody wrote to it since its last checkpoint.
+                self._database.exclusively(
+                    lambda _: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                )
 
     def check(self) -> None:
         """Look through the whole file; it is replaced when it is damaged."""
