@@ -1,5 +1,6 @@
 """The doubled and the missing hour, and zones that do not exist."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -36,8 +37,6 @@ def test_text_carries_the_offset_of_its_own_season() -> None:
 
 
 def test_without_a_name_the_hosts_zone_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     try:

@@ -1,6 +1,7 @@
 """Occurrence numbers: contract 4's rule, whole logs and tails alike."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,7 @@ def test_numbers_follow_the_contract_word_for_word(log: list[Pair]) -> None:
         else:
             at, count = before
             times = [t for _, t in log[at : position + 1]]
-            went_back = any(b < a for a, b in zip(times, times[1:], strict=False))
+            went_back = any(b < a for a, b in pairwise(times))
             number = count + 1 if went_back else None
         expected.append(number)
         latest[person, time] = (position, before[1] if number is None and before else number or 0)

@@ -102,7 +102,8 @@ def identify(
         raise DuplicateTerminalError(
             f"{options.name} and {claim.duplicate_of} are the same terminal"
         )
-    key = terminal_key(serial, mac, options.host, options.port, shared_serial=claim.shared_serial)
+    shared = _goes_by_mac(around.store, serial, mac, shared_now=claim.shared_serial)
+    key = terminal_key(serial, mac, options.host, options.port, shared_serial=shared)
     earlier = around.store.terminal_by_key(key)
     # A renamed terminal keeps the id that its topics and entities have.
     wanted = options.id or (earlier.id if earlier else default_id)
@@ -116,6 +117,21 @@ def identify(
             host=options.host,
             port=options.port,
         )
+
+
+def _goes_by_mac(store: Store, serial: str | None, mac: str | None, *, shared_now: bool) -> bool:
+    """Tell whether a terminal's serial is another's too; once decided, it stays so.
+
+    The first terminal that was met keeps the serial for its records' ids, so that nothing
+    already published changes its id, whichever of the two is met first after a restart.
+    """
+    if serial is None or mac is None:
+        return False
+    owner = store.terminal_by_key(serial)
+    if owner is not None and owner.mac == mac:
+        return False
+    other = store.terminal_by_key(mac)
+    return shared_now or (other is not None and other.serial == serial)
 
 
 def context_of(
