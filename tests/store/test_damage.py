@@ -1,7 +1,11 @@
 """A damaged file: set aside, said, and contract 5.4 holds."""
 
+import json
 import logging
 import sqlite3
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +85,9 @@ def _broken(table: str) -> Callable[[Path], None]:
         pytest.param(_broken("meta"), id="meta"),
         pytest.param(_broken("terminals"), id="terminals"),
         pytest.param(_broken("pending"), id="index"),
+        pytest.param(_broken("events"), id="events"),
+        pytest.param(_broken("topics"), id="topics"),
+        pytest.param(_broken("views"), id="views"),
     ],
 )
 def test_a_damaged_file_is_set_aside_at_the_start(
@@ -240,3 +247,60 @@ def test_a_terminal_new_after_the_damage_is_new(path: Path, clock: FakeClock) ->
         assert not tx.remember(terminal(tx).terminal, first_contact=clock()).recovered
     with Store(path, clock=clock) as store:
         assert not store.recovered
+
+
+@pytest.mark.parametrize("step", ["noted", "log renamed", "renamed", "begun"])
+def test_a_crash_while_replacing_is_made_up_for(path: Path, clock: FakeClock, step: str) -> None:
+    _prepared(path, clock)
+    _zero_table(path, "pending")
+    lock = path.with_name(path.name + ".lock")
+    note = json.loads(lock.read_text())
+    aside = path.with_name("zkbridge.db.damaged-20260302T080000Z")
+    lock.write_text(json.dumps(note | {"aside": aside.name}))
+    log = path.with_name(path.name + "-wal")
+    log.touch()
+    if step != "noted":
+        log.rename(aside.with_name(aside.name + "-wal"))
+    if step in {"renamed", "begun"}:
+        path.rename(aside)
+    if step == "begun":
+        path.write_bytes(b"half a file")
+        log.write_bytes(b"half a log")
+
+    for _ in range(2):
+        with Store(path, clock=clock) as store:
+            assert store.recovered
+            assert store.queue_depth() == 10
+            assert [item.event for item in store.pending(Lane.NORMAL, None, 0, 99)] == [
+                punch(n) for n in range(290, 300)
+            ]
+    assert _aside(path) == [aside]
+
+
+def test_a_replacement_that_found_no_room_is_made_up_for(path: Path, clock: FakeClock) -> None:
+    _prepared(path, clock)
+    program = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from tests.store.making import *
+        from zkbridge.store import *
+        path = Path(sys.argv[1])
+        store = Store(path, clock=FakeClock())
+        store.open()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+        for _ in range(3):
+            try:
+                store._database.replace_damaged(0)
+            except StoreFull:
+                pass
+            try:
+                store_punches(store, punch(1000))
+            except StoreFull:
+                pass
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        store_punches(store, punch(1000))
+        assert store.queue_depth() == 11, store.queue_depth()
+        store.close()
+    """)
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)  # noqa: S603 - our own program
+    assert len(_aside(path)) == 1

@@ -77,6 +77,19 @@ def test_refused_events_past_retention_are_not_counted(store: Store, clock: Fake
     assert store.refused_count() == 1
 
 
+def test_raw_bytes_of_what_was_unreadable_go_too(
+    store: Store, path: Path, clock: FakeClock
+) -> None:
+    number = store_punches(store)
+    with store.transaction() as tx:
+        tx.set_aside(number, Log.PUNCHES, b"a record of its own kind")
+    clock.pass_(91 * _DAY)
+    store.retention(90 * _DAY)
+    store._database.empty_log()
+    assert b"a record of its own kind" not in raw_bytes(path)
+    assert store.undecodable_count(number) == 1
+
+
 def test_producers_write_while_retention_runs(store: Store, clock: FakeClock) -> None:
     old = clock() - 100 * _DAY
     number = store_punches(store, *[punch(n, at=old) for n in range(3000)])

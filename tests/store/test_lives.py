@@ -108,7 +108,7 @@ def test_the_note_beside_the_store_names_no_person(path: Path, store: Store) -> 
     store_punches(store, punch(1, "4711", name="Ann"))
     store.close()
     content = json.loads(_lock(path).read_text())
-    assert content.keys() == {"instance", "count", "terminals"}
+    assert content.keys() == {"instance", "count", "terminals", "aside"}
     assert content["terminals"] == {KEY: "front_door"}
 
 

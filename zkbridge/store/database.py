@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -101,6 +102,11 @@ class Database:
         self._sidecar.release()
 
     def _open(self, noted: Life | None) -> None:
+        if noted is not None and noted.aside:
+            # The last run ended while it replaced a damaged file.
+            self._aside = self.path.with_name(noted.aside)
+            self._begin_anew(noted)
+            return
         existed = self.path.exists() and self.path.stat().st_size > 0
         try:
             self._adopt(self._connect(), Found(noted=noted, existed=existed))
@@ -126,16 +132,16 @@ class Database:
         return writer
 
     def _begin_anew(self, noted: Life | None) -> None:
+        aside = self._aside or salvage.aside_for(self.path, self.clock())
+        self._aside = aside
+        if noted is not None:
+            self._sidecar.write(replace(noted, aside=aside.name))
         try:
-            if self._aside is None:
-                self._aside = salvage.set_aside(self.path, self.clock())
-            else:
-                salvage.remove_begun(self.path)
+            salvage.set_aside(self.path, aside)
         except OSError as error:
             raise StoreError(
                 f"the damaged store {self.path} cannot be renamed: {error.strerror}"
             ) from error
-        aside = self._aside
         self.damaged_aside = str(aside)
         highest = max(self.memory.terminals, default=0)
         writer = self._connect()

@@ -43,6 +43,12 @@ class Erasure:
                 (kind, before, replayable, _AT_ONCE),
             ):
                 erased += count
+        with self._database.write(synced=False) as body:
+            # That these records are known stays.
+            body.execute(
+                "UPDATE undecodable SET raw = NULL WHERE raw IS NOT NULL AND first_seen < ?",
+                (before,),
+            )
         return erased + self._erase_by_arrival(before, replayable)
 
     def _erase_by_arrival(self, before: int, replayable: int) -> int:

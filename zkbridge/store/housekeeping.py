@@ -27,6 +27,7 @@ class Housekeeping:
         self._epoch = database.epoch
         self._lock = threading.Lock()
         self._checking: sqlite3.Connection | None = None
+        self._stopped = False
 
     def run(self) -> None:
         """Do what is due."""
@@ -81,6 +82,8 @@ class Housekeeping:
         epoch = self._database.epoch
         try:
             with self._checker() as connection:
+                if self._stopped:
+                    return
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
             if not is_damage(error):
@@ -94,6 +97,7 @@ class Housekeeping:
     def stop_check(self) -> None:
         """End a check that is running."""
         with self._lock:
+            self._stopped = True
             if self._checking is not None:
                 self._checking.interrupt()
 

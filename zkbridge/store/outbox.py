@@ -161,7 +161,7 @@ class Outbox:
                 rows = body.execute(
                     "UPDATE events SET state = 0, lane = ? WHERE seq IN ("
                     "SELECT seq FROM events WHERE terminal = ? AND kind = ? AND at >= ? AND at < ?"
-                    " AND state <> 0 ORDER BY at, seq LIMIT ?) RETURNING seq",
+                    " AND state = 1 ORDER BY at, seq LIMIT ?) RETURNING seq",
                     (Lane.REPLAY, terminal, kind, to_us(since), to_us(until), room),
                 ).fetchall()
                 queued += len(rows)

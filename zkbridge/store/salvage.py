@@ -17,23 +17,34 @@ from zkbridge.store.rows import CONTENT, EVENT, EVENT_WIDTH, event_from
 
 _LOGGER = logging.getLogger(__name__)
 
-_SUFFIXES: Final = ("", "-wal", "-shm")
+_SUFFIXES: Final = ("-wal", "-shm", "")
 _TERMINAL: Final = "terminal, key, id, name, serial, mac, host, port, sdk_build, facts"
 
 
-def set_aside(path: Path, now: datetime) -> Path:
-    """Rename the file and what belongs to it; no connection may be open."""
+def aside_for(path: Path, now: datetime) -> Path:
+    """Return where the damaged file is to go."""
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     number = 1
     while aside.exists():
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    return aside
+
+
+def set_aside(path: Path, aside: Path) -> None:
+    """Rename the file and what belongs to it; no connection may be open.
+
+    Done again after a crash it goes on: the file itself comes last, and once it has its new name
+    everything under the old one is a beginning of its successor.
+    """
+    if aside.exists():
+        remove_begun(path)
+        return
     for suffix in _SUFFIXES:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
-    return aside
 
 
 def remove_begun(path: Path) -> None:

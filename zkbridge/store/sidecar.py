@@ -23,12 +23,14 @@ class Life:
     Attributes:
         count: Grows with every start and clean stop, here and in the store.
         terminals: Id by key, of all that ever had first contact.
+        aside: Name of a damaged file that is being replaced; empty once that is done.
         unreadable: The note was damaged: there was a store, that is all.
     """
 
     instance: str = ""
     count: int = 0
     terminals: dict[str, str] = field(default_factory=dict)
+    aside: str = ""
     unreadable: bool = False
 
 
@@ -71,7 +73,12 @@ class Sidecar:
         if self._descriptor is None:
             return
         text = json.dumps(
-            {"instance": life.instance, "count": life.count, "terminals": life.terminals}
+            {
+                "instance": life.instance,
+                "count": life.count,
+                "terminals": life.terminals,
+                "aside": life.aside,
+            }
         ).encode()
         try:
             os.pwrite(self._descriptor, text, 0)
@@ -94,6 +101,7 @@ def _life(text: bytes) -> Life:
             instance=str(content["instance"]),
             count=int(content["count"]),
             terminals={str(key): str(value) for key, value in content["terminals"].items()},
+            aside=str(content.get("aside", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return Life(unreadable=True)

@@ -1,5 +1,6 @@
 """The bridge's memory: outbox, knowledge, cursors, last states. One file, any thread."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +17,7 @@ from zkbridge.store.connections import (
 )
 from zkbridge.store.database import Database
 from zkbridge.store.erasure import Erasure, erase_person
-from zkbridge.store.errors import StoreError
+from zkbridge.store.errors import StoreDamaged, StoreError
 from zkbridge.store.migrations import check_ours
 from zkbridge.store.notes import Notes
 from zkbridge.store.outbox import Outbox
@@ -27,6 +28,8 @@ from zkbridge.store.transaction import Transaction
 from zkbridge.store.upkeep import Upkeep
 from zkbridge.store.values import Forgotten, KnownTerminal
 from zkbridge.store.views import Views
+
+_LOGGER = logging.getLogger(__name__)
 
 _JOIN_S: Final = 5.0
 
@@ -56,7 +59,10 @@ class Store(Outbox, Notes, Queries, Erasure):
             StoreError: In one line, what to do.
         """
         self._database.open()
-        self._views.load()
+        try:
+            self._views.load()
+        except StoreDamaged:
+            self._views.load()
         self._upkeep = Upkeep(self._database, self._views)
         self._database.nudge_with(self._upkeep.nudge)
         self._upkeep.start(check=self._database.begun.unclean)
@@ -67,7 +73,10 @@ class Store(Outbox, Notes, Queries, Erasure):
             self._upkeep.stop()
             self._upkeep.join(_JOIN_S)
             self._upkeep = None
-            self._views.save()
+            try:
+                self._views.save()
+            except StoreError as error:
+                _LOGGER.warning("the terminals' last states were not kept: %s", error)
         self._database.close()
 
     def __enter__(self) -> Self:

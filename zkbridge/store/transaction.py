@@ -11,7 +11,7 @@ from zkbridge.store.errors import StoreDamaged
 from zkbridge.store.life import was_lost
 from zkbridge.store.rows import INSERT, Knowledge, event_row, log_number, to_us
 from zkbridge.store.terminals import load_terminal, stored_value, terminal_number
-from zkbridge.store.values import KnownTerminal, Lane, Occurrences
+from zkbridge.store.values import Delivery, KnownTerminal, Lane, Occurrences
 
 _SUBJECT_BYTES: Final = 6
 _DIGEST_BYTES: Final = 12
@@ -259,6 +259,7 @@ class Transaction:
             "UPDATE events SET state = 0, lane = ? WHERE seq = ?", (Lane.REPLAY, found[0])
         )
         self._body.effects.pending[terminal, Lane.REPLAY] += 1
+        self._body.effects.refused -= found[1] == Delivery.REFUSED
         return True
 
     def _subject(self, subject: bytes | str) -> int:
