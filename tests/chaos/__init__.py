@@ -1,0 +1,1 @@
+"""The fault laboratory: everything breaks at seeded random moments, and every punch is counted."""
