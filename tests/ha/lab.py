@@ -22,7 +22,7 @@ from tests.mosquitto import free_port
 COMMAND: Final = "HALAB"
 BLUEPRINTS: Final = Path(__file__).parents[2] / "blueprints" / "automation" / "zkbridge"
 COUNTERS: Final = ("by_event", "by_device", "by_tag", "guarded", "other")
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 40.0
 
 
 class HomeAssistant:

@@ -32,6 +32,7 @@ def nothing_unavailable(house: House) -> bool:
 def test_a_restart_of_home_assistant_brings_all_states_back(house: House) -> None:
     house.punch("7")
     house.home.wait_state("sensor.front_door_punches_today", "1")
+    house.home.wait_state("sensor.front_door_punches_stored", "1")
     before = ours(house)
 
     house.home.stop()
