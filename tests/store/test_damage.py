@@ -228,6 +228,24 @@ def test_damage_met_while_writing_is_told_to_everyone_once(
     assert sum(record.levelno >= logging.ERROR for record in caplog.records) == 1
 
 
+def test_damage_met_by_a_question_inside_a_transaction_replaces_the_file(
+    path: Path, clock: FakeClock
+) -> None:
+    _prepared(path, clock)
+    _zero_table(path, "by_user")
+
+    def ask(store: Store) -> None:
+        with store.transaction() as tx:
+            terminal(tx)
+            store.query(user_id="17")
+
+    with Store(path, clock=clock) as store:
+        with pytest.raises(StoreDamaged):
+            ask(store)
+        assert len(_aside(path)) == 1
+        ask(store)
+
+
 def test_two_damaged_files_in_one_second_are_both_kept(path: Path, clock: FakeClock) -> None:
     for _ in range(2):
         _prepared(path, clock, punches=20)

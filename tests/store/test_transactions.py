@@ -191,3 +191,26 @@ def test_a_closed_store_says_so(store: Store) -> None:
         pass
     with pytest.raises(StoreError, match="not open"):
         store.query()
+
+
+def test_knowing_a_record_costs_some_twenty_bytes(store: Store) -> None:
+    number = store_punches(store)
+    store._database.empty_log()
+    before, count = store.path.stat().st_size, 50_000
+    for first in range(0, count, 5000):
+        with store.transaction() as tx:
+            entries = [(800_000_000 + n * 17, str(n % 300), 0) for n in range(first, first + 5000)]
+            assert tx.add_known(number, Log.PUNCHES, entries) == 5000
+    store._database.empty_log()
+
+    assert (store.path.stat().st_size - before) / count < 25
+
+
+def test_notes_are_kept(store: Store) -> None:
+    assert store.noted("home_assistant") is None
+    store.note("home_assistant", "online")
+    store.note("home_assistant", "offline")
+    store.close()
+    store.open()
+    assert store.noted("home_assistant") == "offline"
+    assert store.instance != "offline"

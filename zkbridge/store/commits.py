@@ -144,6 +144,10 @@ class GroupCommit:
         finally:
             self._leave(alone=True)
 
+    def is_mine(self) -> bool:
+        """Tell whether the calling thread is inside a body."""
+        return self._owner == threading.get_ident()
+
     def retire(self) -> None:
         """Close the connection; whoever still comes is told that the file was replaced."""
         self._enter()
@@ -158,7 +162,7 @@ class GroupCommit:
             self._release()
 
     def _enter(self) -> None:
-        if self._owner == threading.get_ident():
+        if self.is_mine():
             raise StoreError("a transaction inside a transaction would wait for itself")
         with self._counter:
             self._entering += 1

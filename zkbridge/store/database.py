@@ -231,6 +231,9 @@ class Database:
             with readers.reader() as connection:
                 yield connection
         except sqlite3.Error as error:
+            if self._commits is not None and self._commits.is_mine():
+                # The file cannot be replaced under an open transaction: when that is left.
+                raise
             raise self.failure(error, epoch) from error
 
     def exclusively(self, action: Callable[[sqlite3.Connection], object]) -> None:

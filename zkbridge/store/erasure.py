@@ -17,7 +17,7 @@ from zkbridge.store.salvage import set_aside_before
 from zkbridge.store.values import Delivery, Forgotten, Kind, Lane
 
 # Others write in between.
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 100
 _REPLAYABLE: Final = timedelta(hours=24)
 
 
