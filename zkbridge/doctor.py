@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from zkbridge.asking import answered
 from zkbridge.config import MqttOptions, Options, TerminalOptions, terminal_ids
 from zkbridge.events import Trouble
 from zkbridge.identity import normal_mac, normal_serial
@@ -190,22 +191,12 @@ def _reads(device: ZKDevice) -> tuple[dict[str, bool], list[Problem]]:
     problems: list[Problem] = []
     for name, attempt in attempts.items():
         try:
-            _with_handshake(device, attempt)
+            answered(device, attempt)
             works[name] = True
         except ZKNotSupported as error:
             works[name] = False
             problems.append(_problem(trouble_of(error), f"{name}: {error}"))
     return works, problems
-
-
-def _with_handshake(device: ZKDevice, attempt: Callable[[], object]) -> None:
-    try:
-        attempt()
-    except ZKNotSupported:
-        if device.handshake_done:
-            raise
-        device.session.handshake()
-        attempt()
 
 
 def _remarks(found: Finding) -> Iterator[Problem]:

@@ -1,21 +1,22 @@
 """Commands that ask one terminal, without a broker: info, users, punches, oplog."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import typer
 
+from zkbridge.asking import served
 from zkbridge.cli import options as o
 from zkbridge.cli.messages import note
 from zkbridge.cli.output import Bar, Column, Destination, Row, Sheet, sheet, write_facts, write_rows
 from zkbridge.timezones import iso_local, to_utc
 from zkbridge.vocabulary import operation_type, punch_type, verified_by
-from zkbridge.zk import Attendance, LivePunch, OpLog, Undecodable, User, ZKDevice, ZKNotSupported
+from zkbridge.zk import Attendance, LivePunch, OpLog, Undecodable, User, ZKDevice
 
 app = typer.Typer()
 
@@ -44,7 +45,6 @@ OPERATIONS: Final = (
     Column("params", "Parameters"),
     Column("raw", "Raw"),
 )
-_Record = TypeVar("_Record")
 
 
 @contextmanager
@@ -103,23 +103,6 @@ def operation_row(record: OpLog, local: tzinfo) -> Row:
 def local_time(wall: datetime | None, local: tzinfo) -> str | None:
     """Format a terminal's wall clock with its offset; None for a date that does not exist."""
     return None if wall is None else iso_local(to_utc(wall, local), wall)
-
-
-def served(device: ZKDevice, read: Callable[[], Iterable[_Record]]) -> Iterator[_Record]:
-    """Read a table; a terminal that refuses without the SDK handshake gets it, until closing."""
-    records = iter(read())
-    try:
-        first = next(records)
-    except StopIteration:
-        return
-    except ZKNotSupported:
-        if device.handshake_done:
-            raise
-        device.session.handshake()
-        yield from read()
-        return
-    yield first
-    yield from records
 
 
 @app.command(epilog="Example: zkbridge info 192.168.1.201")

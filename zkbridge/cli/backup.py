@@ -1,16 +1,19 @@
-"""Commands that save what is personal, for backup: photo, templates. Files are private."""
+"""Commands that save what a terminal holds: photo, templates, and an anonymised recording."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from zkbridge.asking import served
 from zkbridge.cli import options as o
-from zkbridge.cli.ask import connected, served
+from zkbridge.cli.ask import connected
 from zkbridge.cli.failures import Failure
 from zkbridge.cli.messages import note
-from zkbridge.cli.output import Bar, as_json, write_private
+from zkbridge.cli.output import Bar, Destination, as_json, write_private
+from zkbridge.logs import printable
 from zkbridge.zk import FaceTemplate, FingerTemplate, ZKDevice, ZKNotSupported
 
 app = typer.Typer()
@@ -89,3 +92,40 @@ def _file_name(template: FingerTemplate | FaceTemplate) -> str:
     if isinstance(template, FingerTemplate):
         return f"finger-{template.uid}-{template.finger_index}.bin"
     return f"face-{template.uid}.bin"
+
+
+@app.command(epilog="Example: zkbridge capture 192.168.1.201 -o terminal.zkrec")
+def capture(
+    host: o.Host,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Recording.", show_default=False)],
+    *,
+    port: o.Port = 4370,
+    comm_key: o.CommKey = "0",
+    transport: o.Transport = "auto",
+    timeout: o.Timeout = "10s",
+) -> None:
+    """Record a session that reads everything, for support; nobody is recognisable in it."""
+    from zkbridge.capture import anonymised, record  # noqa: PLC0415 - nothing else needs them
+    from zkbridge.simulator import RecordingWriter  # noqa: PLC0415 - the same
+
+    address = o.address(host, port, comm_key, transport, timeout, "utf-8")
+
+    def step(what: str, failed: str | None) -> None:
+        note(f"{what}: {'recorded' if failed is None else printable(failed)}")
+
+    packets, spoken = record(
+        address.host,
+        address.port,
+        address.comm_key,
+        address.timeout_s,
+        kind=address.transport,
+        step=step,
+    )
+    with Destination(output, private=True) as file:
+        writer = RecordingWriter(file, spoken, software=f"zkbridge {version('zkbridge')}")
+        for packet in anonymised(packets):
+            writer.add(packet.direction, packet.packet, packet.at_s)
+    note(
+        f"{len(packets)} packets are in {output}: names, ids, PINs, cards, templates, serial and"
+        f" addresses are replaced; zkbridge simulate --replay {output} serves it"
+    )

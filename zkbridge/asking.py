@@ -1,0 +1,41 @@
+"""Asking a terminal politely: the SDK handshake only where it refuses a read without.
+
+Setting the handshake option is the one change ever made to a terminal; closing the device puts
+it back (contract 5.7).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from zkbridge.zk import ZKDevice, ZKNotSupported
+
+_Answer = TypeVar("_Answer")
+
+
+def answered(device: ZKDevice, read: Callable[[], _Answer]) -> _Answer:
+    """Read something; where it is refused, once more after the handshake.
+
+    Raises:
+        ZKNotSupported: It is refused all the same.
+    """
+    try:
+        return read()
+    except ZKNotSupported:
+        if device.handshake_done:
+            raise
+        device.session.handshake()
+        return read()
+
+
+def served(device: ZKDevice, read: Callable[[], Iterable[_Answer]]) -> Iterator[_Answer]:
+    """Read a table record by record; where it is refused, once more after the handshake."""
+
+    def begun() -> tuple[list[_Answer], Iterator[_Answer]]:
+        # A refusal may come with the call, or not before the first record is asked for.
+        records = iter(read())
+        first = next(records, None)
+        return ([] if first is None else [first]), records
+
+    head, rest = answered(device, begun)
+    yield from head
+    yield from rest
