@@ -214,3 +214,13 @@ def test_notes_are_kept(store: Store) -> None:
     store.open()
     assert store.noted("home_assistant") == "offline"
     assert store.instance != "offline"
+
+
+def test_a_terminal_that_sends_garbage_does_not_fill_the_disk(store: Store) -> None:
+    number = store_punches(store)
+    with store.transaction() as tx:
+        for n in range(1500):
+            assert tx.set_aside(number, Log.PUNCHES, n.to_bytes(4, "little") * 1000)
+    store._database.empty_log()
+    assert store.undecodable_count(number) == 1500
+    assert store.path.stat().st_size < 1100 * 2 * 4096

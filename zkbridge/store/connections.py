@@ -49,7 +49,9 @@ def translated(error: sqlite3.Error, path: Path) -> StoreError:
     """Return what the caller gets instead of SQLite's error; damage is not for here."""
     code = primary_code(error)
     if code in _FULL:
-        return StoreFull(f"the store {path} cannot be written ({error}): make room on its disk")
+        return StoreFull(
+            f"the store {path} cannot be written ({error}): make room on its disk, or check it"
+        )
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreFull(f"the store {path} is held by another program ({error})")
     if code == sqlite3.SQLITE_CANTOPEN:
@@ -72,8 +74,16 @@ def prepare_writer(connection: sqlite3.Connection) -> None:
 
     What is erased is overwritten. The log file keeps its room between checkpoints, so that marks
     can still be written on a full disk.
+
+    Raises:
+        StoreError: The file system is not fit for it.
     """
-    connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(
+            "the store's file system cannot share memory: set store.path to a local disk"
+        )
+    connection.execute("PRAGMA synchronous=FULL").fetchone()
     connection.execute("PRAGMA wal_autocheckpoint=0").fetchone()
     connection.execute("PRAGMA journal_size_limit=4194304").fetchone()
     connection.execute("PRAGMA secure_delete=ON").fetchone()

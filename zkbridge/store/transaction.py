@@ -17,6 +17,8 @@ _SUBJECT_BYTES: Final = 6
 _DIGEST_BYTES: Final = 12
 # More raw bytes than any record has.
 _MOST_RAW_BYTES: Final = 4096
+# Of one log; a terminal that sends garbage must not fill the disk with it.
+_MOST_RAW: Final = 1000
 
 
 class Transaction:
