@@ -327,3 +327,15 @@ def test_every_view_can_be_reached_by_keyboard(page: Page, house: House) -> None
     page.keyboard.press("Enter")
 
     expect(page.locator("h1")).to_have_text("Terminals")
+
+
+def test_many_people_come_in_pages(page: Page, house: House) -> None:
+    house.add([punch(str(n), this_morning() + timedelta(seconds=n)) for n in range(150)])
+    open_page(page, house)
+    rows = page.locator(".rows .row:not(.head)")
+    expect(rows).to_have_count(100)
+
+    page.get_by_role("button", name="Show 50 people more").click()
+
+    expect(rows).to_have_count(150)
+    expect(page.get_by_role("button", name="more")).to_have_count(0)

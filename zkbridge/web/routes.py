@@ -62,7 +62,7 @@ _ADDRESSES: Final = (
     ("/api/log", "GET", "log"),
     ("/api/openapi.json", "GET", "openapi"),
 )
-_MOST_PEOPLE: Final = 1000
+_MOST_PEOPLE: Final = 200
 _PEOPLE: Final = 100
 
 

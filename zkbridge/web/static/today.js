@@ -19,7 +19,6 @@ class Today {
     this.bridge = bridge;
     this.data = null;
     this.by = "person";
-    this.limit = PEOPLE;
     this.early = [];
     this.day = null;
     this.tiles = el("div", { class: "tiles" });
@@ -46,7 +45,7 @@ class Today {
 
   async load(date) {
     try {
-      const data = await ask("api/day", { date, limit: this.limit });
+      const data = await ask("api/day", { date, limit: PEOPLE });
       this.data = data;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -57,6 +56,15 @@ class Today {
     this.date.max = this.data.today;
     for (const punch of this.early.splice(0)) this.take(punch);
     this.draw();
+  }
+
+  async more() {
+    const data = this.data;
+    const next = await ask("api/day", { date: data.date, limit: PEOPLE, offset: data.people.length });
+    if (data !== this.data) return;
+    const known = new Set(data.people.map((item) => item.user_id));
+    data.people.push(...next.people.filter((item) => !known.has(item.user_id)));
+    this.drawRows();
   }
 
   choose(by) {
@@ -191,8 +199,8 @@ class Today {
           el("span", { class: "count", title: "Punches" }, number(item.count))),
         timeline(item, hours))),
       missing > 0
-        ? el("button", { type: "button", class: "more", onclick: () => { this.limit = 1000; this.load(data.date); } },
-          `Show ${plural(missing, "person", "people")} more`)
+        ? el("button", { type: "button", class: "more", onclick: () => this.more() },
+          `Show ${plural(Math.min(missing, PEOPLE), "person", "people")} more`)
         : null,
       el("div", { class: "legend", "aria-hidden": "true" },
         el("span", {}, el("i", { class: "mark in" }), "in"), el("span", {}, el("i", { class: "mark out" }), "out"),
