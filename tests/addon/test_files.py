@@ -112,6 +112,35 @@ def test_no_key_is_set_to_its_default_or_costs_rating() -> None:
     assert content["backup"] == "cold"
 
 
+# What a scalar of the schema may be, as the Supervisor reads it.
+ELEMENT = re.compile(
+    r"(?:bool|email|url|port|device(?:\(subsystem=[a-z]+\))?|str(?:\(\d*,\d*\))?"
+    r"|password(?:\(\d*,\d*\))?|int(?:\(\d*,\d*\))?|float(?:\([\d.]*,[\d.]*\))?"
+    r"|match\(.*\)|list\(.+\))\??"
+)
+
+
+def test_the_schema_is_one_that_the_supervisor_reads() -> None:
+    def check(kind: object, depth: int) -> None:
+        assert depth <= 2
+        if isinstance(kind, dict):
+            for inner in kind.values():
+                check(inner, depth + 1)
+        elif isinstance(kind, list):
+            (inner,) = kind
+            check(inner, depth)
+        else:
+            assert isinstance(kind, str)
+            assert ELEMENT.fullmatch(kind), kind
+            if kind.startswith("match("):
+                re.compile(kind.rstrip("?").removeprefix("match(").removesuffix(")"))
+
+    check(manifest()["schema"], 0)
+    assert re.fullmatch(r"[a-z0-9_]+", manifest()["slug"])
+    assert set(manifest()["arch"]) == {"aarch64", "amd64"}
+    assert 10 <= manifest()["timeout"] <= 300
+
+
 def test_pictures_have_the_wanted_sizes() -> None:
     def size(name: str) -> tuple[int, ...]:
         head = (ADDON / name).read_bytes()[:24]
