@@ -92,6 +92,8 @@ def decode_text(field: bytes, encoding: str = "utf-8") -> str:
     'Ömer'
     """
     text, _, _ = field.partition(b"\0")
+    if text.isascii():
+        return text.decode("ascii")
     full = len(text) == len(field)
     for candidate in ("utf-8", encoding):
         for cut in range(4 if full else 1):
@@ -120,9 +122,9 @@ def decode_option(data: bytes) -> str:
     >>> decode_option(b"X=a=b" + bytes(1))
     'a=b'
     """
-    text = decode_text(data.partition(b"\0")[0], "latin-1")
-    _, separator, value = text.partition("=")
-    return value if separator else text
+    text, _, _ = data.partition(b"\0")
+    _, separator, value = text.partition(b"=")
+    return decode_text(value if separator else text, "latin-1")
 
 
 # --- counters ---

@@ -88,6 +88,14 @@ class Exchange:
             whole.
     """
 
+    # Most answers are one frame and never touch these.
+    _prepare: Frame | None = None
+    _expected: int | None = None
+    _last: Frame | None = None
+    _previous: Frame | None = None
+    _got = 0
+    answered = False
+
     def __init__(
         self, command: int, reply: int, data: bytes = b"", *, ordered: bool = True
     ) -> None:
@@ -95,13 +103,7 @@ class Exchange:
         self._reply = reply
         self._ordered = ordered
         self._wanted = _wanted(command, data)
-        self._prepare: Frame | None = None
-        self._expected: int | None = None
         self._parts: list[Frame] = []  # unordered mode only
-        self._last: Frame | None = None
-        self._previous: Frame | None = None
-        self._got = 0
-        self.answered = False
 
     @property
     def patience(self) -> Patience:

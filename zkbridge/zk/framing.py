@@ -62,7 +62,9 @@ def checksum(packet: bytes) -> int:
 
 def checksum_valid(packet: bytes) -> bool:
     """Tell whether a received packet carries the right checksum. Source: protocol.md 1.4."""
-    return checksum(packet[:2] + b"\0\0" + packet[4:]) == int.from_bytes(packet[2:4], "little")
+    # The folded sum over everything, checksum included, is 0xFFFF.
+    total = int.from_bytes(packet, "little")
+    return total > 0 and total % 0xFFFF == 0
 
 
 def make_commkey(key: int, session_id: int, ticks: int = 50) -> bytes:
@@ -115,7 +117,7 @@ def parse_packet(packet: bytes) -> Frame:
     return Frame(command, session, reply, bytes(packet[HEADER_SIZE:]))
 
 
-def packet_length(top: bytes) -> int:
+def packet_length(top: bytes | bytearray) -> int:
     """Read the length of the packet that follows an 8-byte TCP top.
 
     Raises:
@@ -183,13 +185,15 @@ class FrameReader:
         Raises:
             ZKProtocolError: The stream is lost.
         """
-        if len(self._buffer) < _TOP.size:
+        buffer = self._buffer
+        if len(buffer) < _TOP.size:
             return None
-        end = _TOP.size + packet_length(bytes(self._buffer[: _TOP.size]))
-        if len(self._buffer) < end:
+        end = _TOP.size + packet_length(buffer[: _TOP.size])
+        if len(buffer) < end:
             return None
-        packet = bytes(memoryview(self._buffer)[_TOP.size : end])
-        del self._buffer[:end]
+        with memoryview(buffer) as view:
+            packet = bytes(view[_TOP.size : end])
+        del buffer[:end]
         if not checksum_valid(packet):
             self.bad_checksums += 1
         return packet

@@ -86,10 +86,11 @@ class Wire(ABC):
     def _connect(self, sock: socket.socket, address: tuple[object, ...], deadline: float) -> None:
         try:
             sock.settimeout(0)
-            with suppress(BlockingIOError):
+            try:
                 sock.connect(address)
-            self._watch(sock, select.POLLOUT)
-            self._finish_connecting(sock, deadline)
+            except BlockingIOError:
+                self._watch(sock, select.POLLOUT)
+                self._finish_connecting(sock, deadline)
             self._tune(sock)
             self._watch(sock, select.POLLIN)
         except BaseException:
@@ -131,6 +132,8 @@ class Wire(ABC):
 
     def forgive(self) -> None:
         """Forget an abort, so that the session can still be ended in good order."""
+        if not self._aborted:
+            return
         self._aborted = False
         if self._alarm is not None:
             self._alarm[0].settimeout(0)
@@ -148,16 +151,19 @@ class Wire(ABC):
             False at the deadline, or when ``wake`` became readable.
         """
         self._check_abort()
-        if wake is not None:
+        left_s = deadline - monotonic()
+        timeout_ms = left_s * 1000 if left_s > 0 else 0
+        if wake is None:
+            ready = self._poll.poll(timeout_ms)
+        else:
             self._poll.register(wake, select.POLLIN)
-        try:
-            ready = self._poll.poll(max(0.0, deadline - monotonic()) * 1000)
-        finally:
-            if wake is not None:
+            try:
+                ready = self._poll.poll(timeout_ms)
+            finally:
                 self._poll.unregister(wake)
         self._check_abort()
         number = sock.fileno()
-        return any(fd == number for fd, _ in ready)
+        return number in [fd for fd, _ in ready]
 
     def _opened(self) -> socket.socket:
         if self._socket is None:
@@ -167,7 +173,18 @@ class Wire(ABC):
     def _send_all(self, data: bytes, timeout_s: float) -> None:
         sock = self._opened()
         self._check_abort()
-        view = memoryview(data)
+        try:
+            sent = sock.send(data)
+            self.bytes_sent += sent
+            if sent == len(data):
+                return
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise ZKUnreachable(f"sending failed: {error}") from error
+        self._send_rest(sock, memoryview(data)[sent:], timeout_s)
+
+    def _send_rest(self, sock: socket.socket, view: memoryview, timeout_s: float) -> None:
         deadline = monotonic() + timeout_s
         try:
             while view:
@@ -194,10 +211,12 @@ class Wire(ABC):
         sock = self._opened()
         try:
             while self._wait(sock, deadline, wake):
-                with suppress(BlockingIOError):
+                try:
                     received = sock.recv(_RECEIVE_BYTES)
-                    self.bytes_received += len(received)
-                    return received
+                except BlockingIOError:
+                    continue
+                self.bytes_received += len(received)
+                return received
         except OSError as error:
             raise ZKUnreachable(f"receiving failed: {error}") from error
         return None
@@ -238,6 +257,7 @@ class TcpWire(Wire):
         super().__init__()
         self._reader = FrameReader()
         self._speaks = False
+        self._more = False
 
     @property
     def bad_checksums(self) -> int:
@@ -248,6 +268,7 @@ class TcpWire(Wire):
         """Connect; see ``Wire.open``."""
         self._reader = FrameReader()
         self._speaks = False
+        self._more = False
         super().open(host, port, timeout_s)
 
     def _tune(self, sock: socket.socket) -> None:
@@ -261,7 +282,7 @@ class TcpWire(Wire):
     def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
         """Receive one whole packet; see ``Wire.receive``."""
         while True:
-            packet = self._next_packet()
+            packet = self._next_packet() if self._more else None
             if packet is not None:
                 self._speaks = True
                 self._count()
@@ -272,16 +293,19 @@ class TcpWire(Wire):
             if not received:
                 raise ZKUnreachable("the terminal closed the connection")
             self._reader.feed(received)
+            self._more = True
 
     def _next_packet(self) -> bytes | None:
         try:
-            return self._reader.next_packet()
+            packet = self._reader.next_packet()
         except ZKNotATerminal as error:
             if self._reader.starts_with(TCP_MAGIC_SECURE):
                 raise ZKEncrypted("the plain protocol", 0) from error
             if self._speaks:
                 raise ZKProtocolError(f"the stream is lost: {error}") from error
             raise
+        self._more = packet is not None
+        return packet
 
 
 class UdpWire(Wire):
