@@ -140,7 +140,7 @@ def test_stop_within_five_seconds_while_the_broker_hangs(
     site: Site, broker: Mosquitto, subscriber: Subscriber, start: MakePublisher
 ) -> None:
     publisher = start()
-    subscriber.wait_count("zkbridge/bridge/availability", 1)
+    wait_until(lambda: publisher._ready)
     broker.pause()
     site.add(*[punch(number) for number in range(100)])
     wait_until(lambda: publisher._connection.unacknowledged == 20)

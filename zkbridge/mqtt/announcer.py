@@ -297,6 +297,8 @@ class Announcer:
 
     def next(self) -> Message | None:
         """Return the next retained message, noted in the store before it is sent."""
+        if not self.retained:
+            return None
         self._remember(self.retained.waiting())
         return self.retained.take()
 

@@ -54,6 +54,7 @@ _HOUSEKEEPING_S: Final = 5.0
 # A connection that lasted this long ends a row of failures.
 _STABLE_S: Final = 10.0
 _LARGEST_INCOMING: Final = 256 * 1024
+_HAS_CORK: Final = hasattr(socket, "TCP_CORK")
 _V5: Final = MQTTProtocolVersion.MQTTv5
 _V311: Final = MQTTProtocolVersion.MQTTv311
 
@@ -107,6 +108,7 @@ class Connection:
         self._refusal: tuple[int, str] | None = None
         self._expiries: dict[int, Properties] = {}
         self._woken = False
+        self._corked: socket.socket | None = None
         self._selector: selectors.BaseSelector | None = None
         self._registered: Any = None
         self._watched = 0
@@ -148,6 +150,7 @@ class Connection:
         Args:
             graceful: Say goodbye, so that the broker leaves the last will alone.
         """
+        self.flush()
         client, self._client = self._client, None
         was_up = self.up
         self._phase = _Phase.CLOSED
@@ -171,10 +174,27 @@ class Connection:
         properties = None
         if message.expiry_s is not None and self._protocol is _V5:
             properties = self._expiry(message.expiry_s)
+        self._cork()
         info = self._client.publish(
             message.topic, message.payload, message.qos, message.retain, properties
         )
         self._unacknowledged[info.mid] = key
+
+    def flush(self) -> None:
+        """Let the network have what was published since the last time."""
+        corked, self._corked = self._corked, None
+        if corked is not None:
+            with contextlib.suppress(OSError):
+                corked.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def _cork(self) -> None:
+        # One segment for a batch of messages is a third of the cost of one for each.
+        if self._corked is None and self._client is not None and _HAS_CORK:
+            sock = self._client.socket()
+            if isinstance(sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                    self._corked = sock
 
     def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe with QoS 1; only while :attr:`up`."""
@@ -194,6 +214,7 @@ class Connection:
         """Work until something happened, somebody woke us, or the time is over."""
         if self._selector is None or self._wake_in is None:
             raise RuntimeError("wait needs an open connection")
+        self.flush()
         self._watch()
         for selected, mask in self._selector.select(self._patience(timeout_s)):
             if selected.fileobj is self._wake_in:
@@ -400,6 +421,7 @@ class Connection:
         )
 
     def _drop(self, client: paho.Client) -> None:
+        self._corked = None
         if self._registered is client.socket():
             self._unwatch()
         sock = client.socket()
@@ -484,8 +506,7 @@ class Connection:
     def _expiry(self, seconds: int) -> Properties:
         properties = self._expiries.get(seconds)
         if properties is None:
-            properties = self._expiries[seconds] = _properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = seconds
+            properties = self._expiries[seconds] = _Expiry(seconds)
         return properties
 
 
@@ -493,6 +514,16 @@ def _no_delay(_client: paho.Client, _userdata: object, sock: object) -> None:
     # A punch followed by its tag must not wait for the broker's delayed acknowledgement.
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _Expiry(Properties):
+    """A message's expiry, packed once; paho would pack it for every message."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        self.MessageExpiryInterval = seconds
+        packed = super().pack()  # type: ignore[no-untyped-call]  # likewise
+        object.__setattr__(self, "pack", lambda: packed)
 
 
 def _properties(packet: int) -> Properties:

@@ -10,6 +10,7 @@ from zkbridge.events import Alarm, Event, OpEvent, Punch, Source, Terminal, Term
 from zkbridge.mqtt.topics import Topics
 
 FRESH_EXPIRY_S: Final = 3600
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 
@@ -45,7 +46,7 @@ class BridgeState:
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
     """Encode a payload: compact UTF-8; what is no character becomes U+FFFD."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(content)
     try:
         return text.encode()
     except UnicodeEncodeError:

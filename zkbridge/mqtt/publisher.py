@@ -232,18 +232,20 @@ class Publisher:
     # Sending
 
     def _fill(self) -> None:
-        while self._ready and self._connection.up and not self._sender.paused:
-            limit = 1 if self._suspects.alone else SIZE
-            if self._up is not None:
-                limit = min(limit, self._up.receive_maximum)
-            if self._sender.window.room(self._connection.unacknowledged, limit=limit) <= 0:
-                return
+        if not (self._ready and self._connection.up) or self._sender.paused:
+            return
+        limit = 1 if self._suspects.alone else SIZE
+        if self._up is not None:
+            limit = min(limit, self._up.receive_maximum)
+        self._sender.begin()
+        for _ in range(self._sender.window.room(self._connection.unacknowledged, limit=limit)):
             found = self._next()
             if found is None:
                 self._announced()
-                return
+                break
             key, message = found
             self._connection.publish(message, key)
+        self._connection.flush()
 
     def _next(self) -> tuple[Hashable, Message] | None:
         retained_first = self._announcing or self._events_in_a_row >= _EVENTS_IN_A_ROW

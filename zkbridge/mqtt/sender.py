@@ -64,6 +64,8 @@ class Sender:
         self._quota_wait_s = _QUOTA_WAITS_S[0]
         self._replay_at = 0.0
         self._store_failed = False
+        self._holding = False
+        self._clocks = Clocks(mono_s=0.0, process=process, now=clock())
         self._refusals_said: dict[str, float] = {}
         self.window = Window()
         self._outbox = Outbox(store, self.window.holds)
@@ -110,10 +112,20 @@ class Sender:
         """Whether nothing may be sent for a moment: the broker's quota, or the store's trouble."""
         return self._monotonic() < self._pause_until
 
+    def begin(self) -> None:
+        """Look at the clocks, once for a batch of :meth:`next`."""
+        self._clocks = Clocks(
+            mono_s=self._monotonic(),
+            process=self._process,
+            now=self._clock(),
+            newest_seen_at=self._store.newest_seen_at(),
+        )
+        self._holding = self._grace.holding(self._clocks.mono_s)
+
     def next(self) -> tuple[Key, Message] | None:
         """Return the next message to send; None: nothing that may go now."""
         waiting = self.window.take()
-        if waiting is not None or self.paused:
+        if waiting is not None or self._clocks.mono_s < self._pause_until:
             return waiting
         try:
             while True:
@@ -129,27 +141,19 @@ class Sender:
             return None
 
     def _held(self, item: OutboxItem) -> bool:
-        return self._grace.holding(self._monotonic()) and self._fresh(item)
+        return self._holding and self._fresh(item)
 
     def _replay(self) -> OutboxItem | None:
-        now = self._monotonic()
+        now = self._clocks.mono_s
         if self._outbox.empty(Lane.REPLAY) or now < self._replay_at:
             return None
         self._replay_at = now + _REPLAY_EVERY_S
         return self._outbox.next(Lane.REPLAY, lambda _: False)
 
     def _fresh(self, item: OutboxItem) -> bool:
-        own = item.freshness.process == self._process
-        clocks = Clocks(
-            mono_s=self._monotonic(),
-            process=self._process,
-            now=self._clock(),
-            newest_seen_at=None if own else self._store.newest_seen_at(),
-        )
         limit = self._settings.late_after_s
-        seen_at = item.event.seen_at
         return item.lane is Lane.NORMAL and is_fresh(
-            item.freshness, seen_at, clocks, late_after_s=limit
+            item.freshness, item.event.seen_at, self._clocks, late_after_s=limit
         )
 
     def _take_on(self, item: OutboxItem) -> None:

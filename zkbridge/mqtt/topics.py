@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from anyascii import anyascii
+from zkbridge.config import ascii_of
 
 _PLAIN_USER = re.compile(r"[A-Za-z0-9_-]+")
 BRIDGE_ID: Final = "bridge"
@@ -23,7 +23,7 @@ def user_level(user_id: str) -> str:
 
 def _object_prefix(base: str) -> str:
     # Home Assistant takes letters, digits, _ and - in the last level of a discovery topic.
-    return re.sub(r"[^a-z0-9_-]+", "_", anyascii(base).lower()).strip("_") or "zkbridge"
+    return re.sub(r"[^a-z0-9_-]+", "_", ascii_of(base).lower()).strip("_") or "zkbridge"
 
 
 @dataclass(frozen=True, slots=True)
