@@ -5,7 +5,6 @@ allowed and the nearest known key (contract 2 and 3). Nothing here opens a socke
 """
 
 import contextlib
-import difflib
 import os
 import re
 import types
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
 
 import yaml
-from anyascii import anyascii
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -391,7 +389,21 @@ def slug(name: str) -> str:
     >>> slug("Вход / Front door")
     'vkhod_front_door'
     """
-    return re.sub(r"[^a-z0-9]+", "_", anyascii(name).lower()).strip("_")[:32].strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", ascii_of(name).lower()).strip("_")[:32].strip("_")
+
+
+def ascii_of(text: str) -> str:
+    """Transliterate to ASCII.
+
+    >>> ascii_of("Zoë")
+    'Zoe'
+    """
+    if text.isascii():
+        return text
+    # Imported here: its tables take 2 MB that most configurations do not need.
+    from anyascii import anyascii  # noqa: PLC0415 - see above
+
+    return anyascii(text)
 
 
 def terminal_ids(
@@ -553,6 +565,8 @@ def is_secret(name: object) -> bool:
 def _hint(key: str, model: type[BaseModel] | None) -> str:
     if model is None:
         return ""
+    import difflib  # noqa: PLC0415 - of use only when something is wrong
+
     near = difflib.get_close_matches(key, model.model_fields, 1, 0.6)
     return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(model.model_fields)}"
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from zkbridge.store.errors import StoreError, StoreFull
 
 _BUSY_S: Final = 30.0
-_WRITER_CACHE_KIB: Final = 2048
+_WRITER_CACHE_KIB: Final = 512
 _READER_CACHE_KIB: Final = 512
 _IDLE_READERS: Final = 3
 
