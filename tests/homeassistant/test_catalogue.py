@@ -7,7 +7,8 @@ import pytest
 
 from zkbridge.config import LogOptions
 from zkbridge.events import Trouble
-from zkbridge.homeassistant.entities import BRIDGE, LOG_LEVELS, TERMINAL, Category, Entity
+from zkbridge.homeassistant.entities import BRIDGE, LOG_LEVELS, TERMINAL
+from zkbridge.homeassistant.model import Category, Entity
 from zkbridge.troubles import TROUBLES
 
 ALL = [pytest.param(entity, id=entity.key) for entity in (*TERMINAL, *BRIDGE)]

@@ -46,6 +46,7 @@ def a_view(
             firmware="Ver 6.60 Apr 28 2017",
             platform="ZMM220_TFT",
             mode=Mode.LIVE,
+            synced=True,
         ),
         facts=facts or DeviceFacts(model="K40", mac="00:17:61:c8:ec:17", host="192.0.2.9"),
         online=online,
@@ -197,11 +198,14 @@ def test_switching_discovery_off_takes_everything_back() -> None:
     assert off == [Message(BRIDGE, b"", retain=True), Message(FRONT_DOOR, b"", retain=True)]
 
 
-def test_counts_stay_while_a_terminal_is_away() -> None:
+@pytest.mark.parametrize("online", [None, False, True])
+def test_counts_stay_until_the_terminal_was_read(*, online: bool | None) -> None:
     first = discovery_messages([a_view()], PLAIN)
-    away = a_view(state=TerminalState(), online=False)
+    told_nothing = a_view(
+        state=TerminalState(firmware="Ver 6.60 Apr 28 2017", platform="ZMM220_TFT"), online=online
+    )
 
-    messages = discovery_messages([away], PLAIN, remembered(first))
+    messages = discovery_messages([told_nothing], PLAIN, remembered(first))
 
     assert components(messages, FRONT_DOOR) == components(first, FRONT_DOOR)
 
@@ -212,6 +216,14 @@ def test_a_count_that_an_answering_terminal_does_not_report_is_taken_back() -> N
     messages = discovery_messages([a_view()], PLAIN, remembered(first))
 
     assert components(messages, FRONT_DOOR)["faces"] == {"platform": "sensor"}
+
+
+def test_an_alarm_entity_outlives_a_lost_store() -> None:
+    first = discovery_messages([FULL], PLAIN)
+
+    messages = discovery_messages([a_view()], PLAIN, remembered(first))
+
+    assert components(messages, FRONT_DOOR)["alarm"] == components(first, FRONT_DOOR)["alarm"]
 
 
 @pytest.mark.parametrize(

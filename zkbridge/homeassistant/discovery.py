@@ -14,14 +14,8 @@ from typing import Final
 
 from zkbridge.config import PeopleOptions
 from zkbridge.events import TerminalView
-from zkbridge.homeassistant.entities import (
-    BRIDGE,
-    PERSON_KEYS,
-    TERMINAL,
-    Availability,
-    Entity,
-    Place,
-)
+from zkbridge.homeassistant.entities import BRIDGE, PERSON_KEYS, TERMINAL
+from zkbridge.homeassistant.model import Availability, Entity, Place, Stays
 from zkbridge.mqtt.messages import Message, clearing_message, json_bytes
 from zkbridge.mqtt.topics import BRIDGE_ID, Topics, user_level
 
@@ -147,9 +141,7 @@ def _terminal(
     entities = [
         entity
         for entity in TERMINAL
-        if entity.exists(view, options.people)
-        # A terminal that is away has not stopped counting.
-        or (entity.lasting and entity.key in kept and view.online is not True)
+        if entity.exists(view, options.people) or (entity.key in kept and _stays(entity, view))
     ]
     me = topics.device_id(terminal_id)
     info: dict[str, object] = {
@@ -180,6 +172,12 @@ def _terminal(
         Place.PORTRAIT: topics.portrait(terminal_id),
     }
     return _Device(info, _components(entities, me, places, topics))
+
+
+def _stays(entity: Entity, view: TerminalView) -> bool:
+    # A terminal that is away, or that was not read to the end yet, has not stopped counting.
+    read = view.online is True and view.state.synced
+    return entity.stays is Stays.FOR_EVER or (entity.stays is Stays.UNTIL_READ and not read)
 
 
 def _bridge(options: DiscoveryOptions) -> _Device:

@@ -6,13 +6,12 @@ An entry says what an entity is, where its value comes from and when it exists;
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from zkbridge.config import PeopleOptions
 from zkbridge.events import Mode, TerminalView
+from zkbridge.homeassistant.model import Availability, Category, Entity, Place, Stays
 from zkbridge.vocabulary import (
     ALARM_TYPES,
     OPERATIONS,
@@ -24,37 +23,8 @@ from zkbridge.vocabulary import (
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-class Place(Enum):
-    """A topic that an entity uses; for the bridge's device, the bridge's own."""
-
-    AVAILABILITY = "availability"
-    STATE = "state"
-    COMMAND = "command"
-    PUNCH = "punch"
-    PUNCH_LATE = "punch_late"
-    OPLOG = "oplog"
-    ALARM = "alarm"
-    TAG = "tag"
-    PORTRAIT = "portrait"
-
-
-class Availability(Enum):
-    """Whose being away makes an entity unavailable.
-
-    Entities that automations watch have none: one that goes unavailable and comes back fires
-    plain state triggers.
-    """
-
-    NEVER = "never"
-    BRIDGE = "bridge"
-    BRIDGE_AND_TERMINAL = "bridge_and_terminal"
-
-
-class Category(StrEnum):
-    """Where the device page shows an entity that is not a main one."""
-
-    DIAGNOSTIC = "diagnostic"
-    CONFIG = "config"
+_EVERY_PUNCH: Final = (*PUNCH_TYPES, OTHER_PUNCH)
+_OPERATION_TYPES: Final = tuple(dict.fromkeys([*OPERATIONS.values(), OTHER_OPERATION]))
 
 
 def value_of(name: str) -> str:
@@ -72,50 +42,8 @@ def attributes_of(**fields: str) -> str:
     return f"{{{{ {{{pairs}}} | tojson }}}}"
 
 
-def always(view: TerminalView, people: PeopleOptions) -> bool:  # noqa: ARG001 - one signature for all
-    """Tell that an entity exists for every terminal."""
-    return True
-
-
 def _reports(name: str) -> Callable[[TerminalView, PeopleOptions], bool]:
     return lambda view, people: getattr(view.state, name) is not None  # noqa: ARG005 - one signature
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
-    """One entity, or one trigger, of a device.
-
-    Attributes:
-        key: Last part of ``unique_id`` and name of the component; for ever.
-        platform: Home Assistant's.
-        name: The short part only; None for what has no name of its own (triggers, tags).
-        topics: Which of the platform's topic keys use which topic.
-        keys: The platform's other keys, as they are sent.
-        exists: Whether a terminal has it.
-        lasting: Depends on what a terminal reports: stays while the terminal is away.
-    """
-
-    key: str
-    platform: str
-    topics: Mapping[str, Place]
-    name: str | None = None
-    icon: str | None = None
-    device_class: str | None = None
-    category: Category | None = None
-    enabled: bool = True
-    availability: Availability = Availability.NEVER
-    keys: Mapping[str, object] = field(default_factory=dict)
-    exists: Callable[[TerminalView, PeopleOptions], bool] = always
-    lasting: bool = False
-
-    @property
-    def registered(self) -> bool:
-        """Whether it is an entity with an id; triggers and tags are not."""
-        return self.platform not in {"device_automation", "tag"}
-
-
-_EVERY_PUNCH: Final = (*PUNCH_TYPES, OTHER_PUNCH)
-_OPERATION_TYPES: Final = tuple(dict.fromkeys([*OPERATIONS.values(), OTHER_OPERATION]))
 
 
 def _count(key: str, name: str, icon: str, **more: object) -> Entity:
@@ -134,7 +62,7 @@ def _count(key: str, name: str, icon: str, **more: object) -> Entity:
             **more,
         },
         exists=_reports(key),
-        lasting=True,
+        stays=Stays.UNTIL_READ,
     )
 
 
@@ -190,6 +118,7 @@ _EVENTS: Final = (
         topics={"state_topic": Place.ALARM},
         keys={"event_types": ALARM_TYPES},
         exists=lambda view, people: view.facts.has_alarms,  # noqa: ARG005 - one signature
+        stays=Stays.FOR_EVER,
     ),
     Entity(
         key="card",
