@@ -1,22 +1,15 @@
 """The HTTP endpoints: the page, its files, health, metrics and the API. Runs in the loop."""
 
 import asyncio
-import contextlib
-import csv
-import io
 import json
 import logging
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from hashlib import sha256
+from functools import partial
 from http import HTTPStatus
-from importlib import resources
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,24 +19,22 @@ from starlette.routing import Route
 from zkbridge.metrics import CountingMetrics
 from zkbridge.store import EventFilter, StoreError
 from zkbridge.web import params, probe
+from zkbridge.web.assets import openapi, page_template, static_files
+from zkbridge.web.background import in_thread
 from zkbridge.web.configuration import without_secrets
+from zkbridge.web.downloads import csv_file, json_file
 from zkbridge.web.feed import Feed
 from zkbridge.web.guard import BodyTooLarge, read_body
 from zkbridge.web.health import Health
 from zkbridge.web.logview import LogView
 from zkbridge.web.params import BadParameter
 from zkbridge.web.reader import Reader
-from zkbridge.web.shapes import CSV_COLUMNS, csv_row, iso
+from zkbridge.web.shapes import iso
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 VIEWS: Final = ("today", "terminals", "history", "setup", "log")
-_MEDIA: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 # Address, method, and the method of Endpoints that answers.
 _ADDRESSES: Final = (
     ("/", "GET", "page"),
@@ -113,7 +104,7 @@ class Endpoints:
 
     async def page(self, request: Request) -> Response:
         """The page's frame; everything in it comes from the API."""
-        html = _template().render(
+        html = page_template().render(
             csrf=request.scope["zkbridge.csrf"],
             base=request.scope["zkbridge.base"],
             views=VIEWS,
@@ -123,7 +114,7 @@ class Endpoints:
 
     async def static(self, request: Request) -> Response:
         """A file of the page."""
-        found = _static_files().get(request.path_params["name"])
+        found = static_files().get(request.path_params["name"])
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "No such file.")
         content, media_type, tag = found
@@ -134,7 +125,7 @@ class Endpoints:
 
     async def openapi(self, _request: Request) -> Response:
         """The API's description."""
-        return Response(_openapi(), media_type="application/json")
+        return Response(openapi(), media_type="application/json")
 
     # health and metrics
 
@@ -191,9 +182,9 @@ class Endpoints:
         most = params.number("limit", query.get("limit"), 10**9, 10**9)
         pages = self._pages(wanted, most, before)
         if form == "csv":
-            body, media_type = _csv(pages), "text/csv; charset=utf-8"
+            body, media_type = csv_file(pages), "text/csv; charset=utf-8"
         else:
-            body, media_type = _json_list(pages), "application/json"
+            body, media_type = json_file(pages), "application/json"
         headers = {"content-disposition": f'attachment; filename="punches.{form}"'}
         return StreamingResponse(body, media_type=media_type, headers=headers)
 
@@ -291,56 +282,6 @@ def endpoint_paths() -> list[tuple[str, str]]:
     return [(path, method) for path, method, _ in _ADDRESSES]
 
 
-async def _csv(pages: AsyncIterator[list[dict[str, object]]]) -> AsyncIterator[bytes]:
-    # The mark makes spreadsheets read UTF-8.
-    yield ("\ufeff" + _csv_text([list(CSV_COLUMNS)])).encode()
-    async for punches in pages:
-        yield _csv_text([csv_row(punch) for punch in punches]).encode("utf-8", "replace")
-
-
-def _csv_text(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-async def _json_list(pages: AsyncIterator[list[dict[str, object]]]) -> AsyncIterator[bytes]:
-    separator = b"[\n"
-    async for punches in pages:
-        for punch in punches:
-            yield separator + json.dumps(punch, separators=(",", ":")).encode()
-            separator = b",\n"
-    yield b"[]\n" if separator == b"[\n" else b"\n]\n"
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    text = resources.files("zkbridge.web").joinpath("templates", "page.html").read_text("utf-8")
-    return jinja2.Environment(autoescape=True).from_string(text)
-
-
-@lru_cache(maxsize=1)
-def _static_files() -> dict[str, tuple[bytes, str, str]]:
-    """Return every file of the page by name; only these can be asked for."""
-    return {name: (content, media, _tag(content)) for name, content, media in _files()}
-
-
-def _files() -> Iterator[tuple[str, bytes, str]]:
-    for file in resources.files("zkbridge.web").joinpath("static").iterdir():
-        media = _MEDIA.get(f".{file.name.rpartition('.')[2]}")
-        if media is not None:
-            yield file.name, file.read_bytes(), media
-
-
-@lru_cache(maxsize=1)
-def _openapi() -> bytes:
-    return resources.files("zkbridge.web").joinpath("openapi.json").read_bytes()
-
-
-def _tag(content: bytes) -> str:
-    return f'"{sha256(content).hexdigest()[:16]}"'
-
-
 async def _bad_parameter(_request: Request, error: Exception) -> Response:
     return json_response({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
@@ -363,33 +304,6 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 async def _defect(_request: Request, error: Exception) -> Response:
     _LOGGER.error("the page failed to answer", exc_info=error)
     return json_response({"error": "The bridge failed to answer; its log says why."}, 500)
-
-
-async def in_thread(function: Callable[[], _T]) -> _T:
-    """Run what may block for long in a thread that never holds up the bridge's end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(result: _T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("_T", result))
-
-    def run() -> None:
-        result: _T | None = None
-        failure: Exception | None = None
-        try:
-            result = function()
-        except Exception as error:  # noqa: BLE001 - a thread's top: handed to the loop
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name="web-probe", daemon=True).start()
-    return await future
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
