@@ -8,6 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 SLOW := --ignore=tests/e2e --ignore=tests/chaos --ignore=tests/browser -m "not slow"
 DURATION ?= 60
 SEED ?=
+FUZZ_SECONDS ?= 600
 
 # mosquitto lives where ordinary users' PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -16,7 +17,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.demo  ## two simulated terminals, a broker and the real bridge; Ctrl-C ends it
-	@exec $(BIN)/python -m zkbridge demo
+	@exec env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m zkbridge demo
 
 test: .venv/.test  ## everything; nothing is skipped
 	@.ci/need mosquitto chromium strace
@@ -37,23 +38,28 @@ format: .venv/.test  ## format the code, mend what ruff can mend
 
 bench: .venv/.test  ## benchmarks against peers, into bench/results.json
 	@.ci/need mosquitto
-	@$(BIN)/python -m bench
+	@for each in client publish store page; do $(BIN)/python -m bench.$$each || exit 1; done
 
 chaos: .venv/.test  ## the fault laboratory; DURATION=600 SEED=1
 	@.ci/need mosquitto
 	@$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/.test  ## ten minutes of hostile bytes
-	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -q -m fuzz
+	@end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
+	while [ $$(date +%s) -lt $$end ]; do \
+		HYPOTHESIS_PROFILE=fuzz ZKBRIDGE_FUZZ_EXAMPLES=3000 \
+			$(PYTEST) -q -o faulthandler_timeout=0 tests/zk/test_fuzz.py || exit 1; \
+	done
 
 docs: .venv/.docs  ## the documentation, into docs/_build
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 addon: .venv/.test  ## the wheel inside the Home Assistant add-on's folder
-	@$(BIN)/python ha_addon/build.py
+	@$(BIN)/python tools/addon_wheel.py
 
 test-ha: .venv/.test  ## against a real Home Assistant; HALAB names the command that starts it
 	@.ci/need mosquitto
+	@[ -n "$$HALAB" ] || { echo "HALAB is to name the command that starts Home Assistant" >&2; exit 1; }
 	@$(PYTEST) -q tests/ha
 
 clean:  ## remove what the other targets made
