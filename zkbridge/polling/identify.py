@@ -16,7 +16,7 @@ from zkbridge.polling.schedule import LogSchedule
 from zkbridge.polling.translate import Translator
 from zkbridge.store import KnownTerminal, Store
 from zkbridge.timezones import zone
-from zkbridge.zk import ZKDevice
+from zkbridge.zk import ZKDevice, ZKProtocolError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ def identify(
         ZKError: It cannot be asked.
     """
     serial, mac = normal_serial(device.serial), normal_mac(device.mac)
+    serial = serial or _untold_serial(around.store, mac, options)
     claim = around.roster.claim(options.name, serial, mac)
     if claim.duplicate_of is not None:
         raise DuplicateTerminalError(
@@ -117,6 +118,23 @@ def identify(
             host=options.host,
             port=options.port,
         )
+
+
+def _untold_serial(store: Store, mac: str | None, options: TerminalOptions) -> str | None:
+    """Return the serial of a terminal that does not tell it this time; None where it has none.
+
+    A busy terminal may refuse a single option. Taken for one without a serial, it would go by
+    another key, and its whole log by other ids.
+
+    Raises:
+        ZKProtocolError: It tells no MAC either, although it told its serial before.
+    """
+    known = store.terminal_by_place(options.host, options.port)
+    if known is None or known.serial is None:
+        return None
+    if mac is None:
+        raise ZKProtocolError("it tells neither serial number nor MAC, and told them before")
+    return known.serial if mac == known.mac else None
 
 
 def _goes_by_mac(store: Store, serial: str | None, mac: str | None, *, shared_now: bool) -> bool:

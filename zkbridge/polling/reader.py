@@ -44,7 +44,15 @@ class FirstContact:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a read found."""
+    """What a read found.
+
+    Attributes:
+        new: Records that were not known.
+        operations: Codes of the new operations.
+        unheard: User key and packed time of each new punch.
+        newest: Packed time of the last new punch; before the read, of the one before it.
+        went_back_s: How far the terminal's clock went back between two of them.
+    """
 
     whole: bool
     case: LogCase
@@ -55,6 +63,8 @@ class Outcome:
     unheard: list[tuple[str, int]] = field(default_factory=list)
     last_punch: str | None = None
     new_user: str | None = None
+    newest: int | None = None
+    went_back_s: int = 0
 
 
 @dataclass(slots=True)
@@ -141,6 +151,8 @@ class LogReader:
             key=self._context.translator.key,
         )
         outcome = Outcome(whole=result.whole, case=result.case)
+        if not result.whole and self._position is not None:
+            outcome.newest = self._position.run_time
         pass_ = _Pass(self, result, first)
         records: Iterator[Record] = iter(result)
         while batch := list(islice(records, _BATCH)):
@@ -264,11 +276,17 @@ class _Pass:
         )
         if self._add(tx, punch, record.timestamp, subject, occurrence):
             outcome.new += 1
+            self._watch_clock(record.raw_time, outcome)
             outcome.new_user = None if source is Source.BACKFILL else user_id
             outcome.unheard.append((person, record.raw_time))
             context.metrics.punch_seen(context.terminal_id, source.value)
         if punch.timestamp is not None:
             outcome.last_punch = punch.timestamp
+
+    def _watch_clock(self, raw_time: int, outcome: Outcome) -> None:
+        if outcome.newest is not None and raw_time < outcome.newest:
+            outcome.went_back_s = max(outcome.went_back_s, outcome.newest - raw_time)
+        outcome.newest = raw_time
 
     def _operation(
         self,

@@ -319,6 +319,12 @@ class TerminalSession:
         if outcome.case is LogCase.OFFSETS_UNSUPPORTED:
             with self._around.store.transaction() as tx:
                 self._known = tx.remember(number, partial_rest_until=self._around.clock() + _REST)
+        if outcome.went_back_s:
+            _LOGGER.warning(
+                "%s: its clock went back by %s; punches keep the time it showed",
+                name,
+                timedelta(seconds=outcome.went_back_s),
+            )
         if outcome.set_aside:
             _LOGGER.warning("%s: %d records cannot be decoded; kept raw", name, outcome.set_aside)
             self._keeper.update(undecodable=self._around.store.undecodable_count(number))
