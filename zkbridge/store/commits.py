@@ -182,8 +182,7 @@ class GroupCommit:
 
     def _begin(self, level: str) -> None:
         if level != self._level:
-            # The pragma takes effect while it is compiled: a cached statement would do nothing,
-            # and executescript uses no cache.
+            # SQLite may apply a pragma while compiling it; executescript compiles it each time.
             self._connection.executescript(f"PRAGMA synchronous={level}")
             self._level = level
         self._connection.execute("BEGIN IMMEDIATE")
