@@ -9,15 +9,7 @@ from struct import Struct
 from time import monotonic
 from typing import Final, Literal, Self
 
-from zkbridge.zk.bulk import (
-    FINGERPRINTS,
-    HEAD_SIZE,
-    USERS,
-    Reply,
-    Table,
-    TableName,
-    open_table,
-)
+from zkbridge.zk.bulk import FINGERPRINTS, USERS, Reply
 from zkbridge.zk.codecs import (
     decode_capacity,
     decode_fingerprints,
@@ -51,7 +43,7 @@ from zkbridge.zk.opcodes import (
     CMD_REG_EVENT,
     CMD_USER_PHOTO,
 )
-from zkbridge.zk.reading import TABLES, LogQuestion, LogRead, UserIdsNeeded
+from zkbridge.zk.reading import LogQuestion, LogRead, Tables, UserIdsNeeded
 from zkbridge.zk.session import SERIAL, Session
 from zkbridge.zk.transport import SocketTransport, TcpTransport, Transport, UdpTransport
 
@@ -111,7 +103,7 @@ class ZKDevice:
         self._capabilities: dict[str, str] | None = None
         self._firmware: str | None = None
         self._user_ids: dict[int, str] | None = None
-        self._table: Table | None = None
+        self._tables = Tables(self._transport)
         self._pending = False
         self.session = Session(self._transport)
         self.undecodable = 0
@@ -138,7 +130,7 @@ class ZKDevice:
             ZKError: Whatever went wrong.
         """
         self._pending = False
-        self._table = None
+        self._tables.forget()
         self.session.open(handshake=self._handshake)
         try:
             self._recognise()
@@ -156,7 +148,7 @@ class ZKDevice:
 
     def close(self) -> None:
         """Put the handshake option back and disconnect; harmless when already closed."""
-        self._table = None
+        self._tables.forget()
         self.session.close()
 
     def abort(self) -> None:
@@ -262,7 +254,7 @@ class ZKDevice:
             ZKProtocolError: The table is torn, or of no known layout.
         """
         count = self.capacity().users
-        records = self._read_table(USERS)
+        records = self._tables.read(USERS)
         users = (
             decode_users(records, user_layout(records, count), self._encoding) if records else []
         )
@@ -296,7 +288,7 @@ class ZKDevice:
             ZKNotSupported: The terminal refuses.
             ZKProtocolError: The table is torn.
         """
-        return decode_fingerprints(self._read_table(FINGERPRINTS))
+        return decode_fingerprints(self._tables.read(FINGERPRINTS))
 
     def face_templates(self) -> list[FaceTemplate]:
         """Read the enrolled faces of every user who has one.
@@ -402,51 +394,20 @@ class ZKDevice:
             count=count,
             whole=verify_whole,
             newest_year=datetime.now(UTC).year + 1,
-            user_ids=self._user_ids,
+            user_ids=self._user_ids if cursor is not None else None,
         )
         try:
-            return self._open_log(question)
+            return self._tables.open_log(question)
         except UserIdsNeeded:
             # The terminal holds one prepared table at a time: users first, then the log anew.
+            return self._tables.open_log(replace(question, user_ids=self._read_user_ids()))
+
+    def _read_user_ids(self) -> dict[int, str]:
+        try:
             self.users()
-            return self._open_log(replace(question, user_ids=self._user_ids))
-
-    def _open_log(self, question: LogQuestion) -> LogRead:
-        table = self._open_table(TABLES[question.log])
-        read = LogRead(table, question)
-        try:
-            read.open()
-        except BaseException:
-            table.discard()
-            raise
-        return read
-
-    def _open_table(self, name: TableName) -> Table:
-        if self._table is not None:
-            # Preparing a table makes the terminal forget the one before.
-            self._table.stale = True
-            self._table = None
-        table = open_table(self._transport, name.name, name.requests)
-        self._table = table
-        return table
-
-    def _read_table(self, name: TableName) -> bytes:
-        """Read a whole table, without its u32 size, which is checked."""
-        table = self._open_table(name)
-        try:
-            blob = b"".join(table.read())
-        except BaseException:
-            table.discard()
-            raise
-        table.free()
-        if not blob:
-            return b""
-        (announced,) = _U32.unpack_from(blob)
-        if announced > len(blob) - HEAD_SIZE:
-            raise ZKProtocolError(
-                f"the {name.name} table ends {announced - len(blob) + HEAD_SIZE} bytes early"
-            )
-        return blob[HEAD_SIZE : HEAD_SIZE + announced]
+        except ZKNotSupported:
+            _LOGGER.warning("the user table is refused: punches carry the index only")
+        return self._user_ids or {}
 
     def _bulk(self, command: int, data: bytes) -> Reply:
         saved, self._transport.budget_s = self._transport.budget_s, _BLOB_BUDGET_S

@@ -175,6 +175,11 @@ class FrameReader:
         """Add received bytes."""
         self._buffer += chunk
 
+    @property
+    def pending(self) -> int:
+        """Bytes that are not yet cut."""
+        return len(self._buffer)
+
     def starts_with(self, prefix: bytes) -> bool:
         """Tell what the bytes that are not yet cut start with."""
         return self._buffer.startswith(prefix)

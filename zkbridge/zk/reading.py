@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
-from zkbridge.zk.bulk import ATTENDANCE, HEAD_SIZE, OP_LOGS, Table, TableName
+from zkbridge.zk.bulk import (
+    ATTENDANCE,
+    HEAD_SIZE,
+    OP_LOGS,
+    Channel,
+    Table,
+    TableName,
+    open_table,
+)
 from zkbridge.zk.codecs import (
     ATTLOG_8,
     ATTLOG_8B,
@@ -284,6 +292,65 @@ class LogRead:
             self._cursor = self._tail.cursor(question.log, question.key, self._layout.name)
         else:
             self._cursor = _empty_cursor(question)
+
+
+class Tables:
+    """The tables of one terminal, which holds one prepared table at a time.
+
+    Args:
+        channel: What to ask through.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._current: Table | None = None
+
+    def forget(self) -> None:
+        """Forget what was prepared: the session is another one."""
+        if self._current is not None:
+            self._current.stale = True
+            self._current = None
+
+    def open(self, name: TableName) -> Table:
+        """Let the terminal prepare a table; the one before is gone with that."""
+        self.forget()
+        self._current = open_table(self._channel, name.name, name.requests)
+        return self._current
+
+    def open_log(self, question: LogQuestion) -> LogRead:
+        """Let the terminal prepare a log, and decide what to read of it."""
+        table = self.open(TABLES[question.log])
+        read = LogRead(table, question)
+        try:
+            read.open()
+        except BaseException:
+            table.discard()
+            raise
+        return read
+
+    def read(self, name: TableName) -> bytes:
+        """Read a whole table.
+
+        Returns:
+            Its records, without the u32 size in front.
+
+        Raises:
+            ZKProtocolError: It is shorter than its size says.
+        """
+        table = self.open(name)
+        try:
+            blob = b"".join(table.read())
+        except BaseException:
+            table.discard()
+            raise
+        table.free()
+        if not blob:
+            return b""
+        (announced,) = _U32.unpack_from(blob)
+        missing = announced + HEAD_SIZE - len(blob)
+        if missing > 0:
+            raise ZKProtocolError(f"the {name.name} table ends {missing} bytes early")
+        return blob[HEAD_SIZE : HEAD_SIZE + announced]
 
 
 def _empty_cursor(question: LogQuestion) -> LogCursor:

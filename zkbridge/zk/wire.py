@@ -257,7 +257,6 @@ class TcpWire(Wire):
         super().__init__()
         self._reader = FrameReader()
         self._speaks = False
-        self._more = False
 
     @property
     def bad_checksums(self) -> int:
@@ -268,7 +267,6 @@ class TcpWire(Wire):
         """Connect; see ``Wire.open``."""
         self._reader = FrameReader()
         self._speaks = False
-        self._more = False
         super().open(host, port, timeout_s)
 
     def _tune(self, sock: socket.socket) -> None:
@@ -282,7 +280,7 @@ class TcpWire(Wire):
     def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
         """Receive one whole packet; see ``Wire.receive``."""
         while True:
-            packet = self._next_packet() if self._more else None
+            packet = self._next_packet() if self._reader.pending else None
             if packet is not None:
                 self._speaks = True
                 self._count()
@@ -293,19 +291,16 @@ class TcpWire(Wire):
             if not received:
                 raise ZKUnreachable("the terminal closed the connection")
             self._reader.feed(received)
-            self._more = True
 
     def _next_packet(self) -> bytes | None:
         try:
-            packet = self._reader.next_packet()
+            return self._reader.next_packet()
         except ZKNotATerminal as error:
             if self._reader.starts_with(TCP_MAGIC_SECURE):
                 raise ZKEncrypted("the plain protocol", 0) from error
             if self._speaks:
                 raise ZKProtocolError(f"the stream is lost: {error}") from error
             raise
-        self._more = packet is not None
-        return packet
 
 
 class UdpWire(Wire):
