@@ -178,3 +178,43 @@ def test_page_knows_where_it_stands_before_the_first_punch(house: House) -> None
         _, event_id, _ = events.next("state")
 
     assert event_id == str(seqs[-1])
+
+
+def test_flood_becomes_one_order_to_read_anew() -> None:
+    async def run() -> list[bytes]:
+        memory = Memory()
+        feed = Feed(memory.source(), flood_s=0.0)
+        stream = feed.stream(None)
+        await anext(stream)
+        memory.punches += range(1, 5001)
+        await feed.advance()
+        memory.punches.append(5001)
+        await feed.advance()
+        texts = [await anext(stream), await anext(stream)]
+        await stream.aclose()
+        return texts
+
+    flood, after = asyncio.run(run())
+
+    assert flood.startswith(b'id: 5000\nevent: reset\ndata: {"seq":5000}\n\n')
+    assert b"event: punch" not in flood
+    assert after.startswith(b"id: 5001\nevent: punch\n")
+
+
+def test_pages_rest_while_the_flood_lasts() -> None:
+    async def run() -> tuple[list[bytes], int]:
+        memory = Memory()
+        feed = Feed(memory.source(), flood_s=1000.0, heartbeat_s=0.01)
+        stream = feed.stream(None)
+        await anext(stream)
+        for first in range(1, 5001, 1000):
+            memory.punches += range(first, first + 1000)
+            await feed.advance()
+        texts = [await anext(stream) for _ in range(2)]
+        await stream.aclose()
+        return texts, len(memory.punches)
+
+    texts, count = asyncio.run(run())
+
+    assert count == 5000
+    assert not [text for text in texts if b"punch" in text or b"reset" in text]

@@ -17,6 +17,8 @@ SETTLE_S: Final = 0.15
 HEARTBEAT_S: Final = 15.0
 # States can change without an event (broker gone, a worker silent).
 REFRESH_S: Final = 2.0
+# How long pages rest while more comes than can be shown.
+FLOOD_S: Final = 5.0
 _RESUME_LIMIT: Final = 500
 _BATCH: Final = 200
 _BACKLOG: Final = 64
@@ -40,9 +42,13 @@ class FeedSource:
 class Feed:
     """Server-sent events for any number of pages; everything runs in the loop's thread."""
 
-    def __init__(self, source: FeedSource, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, source: FeedSource, *, heartbeat_s: float = HEARTBEAT_S, flood_s: float = FLOOD_S
+    ) -> None:
         self._source = source
         self._heartbeat_s = heartbeat_s
+        self._flood_s = flood_s
+        self._reset_due: float | None = None
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._position: int | None = None
         self._snapshot = b""
@@ -85,19 +91,29 @@ class Feed:
     async def advance(self) -> None:
         """Read what is new, once, and give it to all pages."""
         async with self._lock:
-            while True:
-                punches = await self._source.since(self._position or 0, _BATCH)
-                text = b"".join(_punch(seq, body) for seq, body in punches)
-                if punches:
-                    self._position = punches[-1][0]
-                snapshot = _event("state", await self._source.snapshot())
-                if snapshot != self._snapshot:
-                    self._snapshot = snapshot
-                    text += snapshot
-                if text:
-                    self._send(text)
-                if len(punches) < _BATCH:
-                    return
+            text = await self._news()
+            snapshot = _event("state", await self._source.snapshot())
+            if snapshot != self._snapshot:
+                self._snapshot = snapshot
+                text += snapshot
+            if text:
+                self._send(text)
+
+    async def _news(self) -> bytes:
+        punches = await self._source.since(self._position or 0, _BATCH + 1)
+        if len(punches) > _BATCH and self._reset_due is None:
+            self._reset_due = asyncio.get_running_loop().time() + self._flood_s
+        if self._reset_due is None:
+            if punches:
+                self._position = punches[-1][0]
+            return b"".join(_punch(seq, body) for seq, body in punches)
+        # A flood, such as the first reading of a long log: nobody can read along. Pages are told
+        # to read everything anew, now and then.
+        self._position = await self._source.newest()
+        if asyncio.get_running_loop().time() < self._reset_due:
+            return b""
+        self._reset_due = None
+        return b"id: %d\n" % self._position + _event("reset", {"seq": self._position})
 
     def _send(self, text: bytes) -> None:
         for page in tuple(self._pages):

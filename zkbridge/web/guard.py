@@ -5,6 +5,7 @@ Pure decisions, and one ASGI layer that applies them before anything else runs.
 
 import hmac
 import json
+import logging
 import re
 import socket
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_LOGGER = logging.getLogger(__name__)
+
 # Source: homeassistant.md, the add-on: ingress comes from the Supervisor alone.
 SUPERVISOR: Final = "172.30.32.2"
 COOKIE: Final = "zkbridge"
@@ -29,6 +32,7 @@ MAX_BODY_BYTES: Final = 8192
 _COOKIE_AGE_S: Final = 30 * 86400
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?")
 _INGRESS_PATH = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9_.~-]*)+/?")
+_MOST_NOTED: Final = 100
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 _SECURITY_HEADERS: Final = {
@@ -192,6 +196,7 @@ class Guard:
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
+        self._wrong: set[str] = set()
         ancestors = "'self'" if policy.ingress else "'none'"
         self._headers = {
             name: value.format(ancestors=ancestors) for name, value in _SECURITY_HEADERS.items()
@@ -228,6 +233,8 @@ class Guard:
             if answer is not None:
                 return answer
         if caller is Caller.STRANGER and not self._public(scope):
+            if "authorization" in headers:
+                self._note_wrong_token(scope)
             return self._stranger(headers)
         if scope["method"] not in _SAFE_METHODS and forged(self._policy, headers, caller):
             return _refusal(
@@ -259,6 +266,7 @@ class Guard:
         if shown is None:
             return None
         if not same(shown, self._policy.token or ""):
+            self._note_wrong_token(scope)
             return _sign_in_page("This is not the token.")
         answer = Response(status_code=HTTPStatus.SEE_OTHER, headers={"location": "./"})
         # No path: the browser takes the page's own, which also holds below a proxy's prefix.
@@ -271,6 +279,12 @@ class Guard:
             samesite="strict",
         )
         return answer
+
+    def _note_wrong_token(self, scope: Scope) -> None:
+        peer = scope["client"][0] if scope.get("client") else "somebody"
+        if peer not in self._wrong and len(self._wrong) < _MOST_NOTED:
+            self._wrong.add(peer)
+            _LOGGER.warning("the page was asked for with a wrong token by %s", peer)
 
     def _stranger(self, headers: Headers) -> Response:
         if self._policy.token is None:

@@ -88,7 +88,7 @@ function listen() {
   });
   source.addEventListener("reset", (event) => {
     bridge.lastId = JSON.parse(event.data).seq;
-    show();
+    current?.reset?.();
   });
   source.addEventListener("error", () => {
     bridge.connected = false;

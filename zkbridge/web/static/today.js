@@ -84,6 +84,10 @@ class Today {
     if (this.data) this.drawTiles();
   }
 
+  reset() {
+    if (this.data) this.load(this.data.date === this.data.today ? "" : this.data.date);
+  }
+
   joined(position) {
     // Something may have happened between reading the day and listening.
     if (this.data && this.data.seq < position) this.load(this.data.date);
