@@ -16,7 +16,7 @@ MakePublisher = Callable[..., Publisher]
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker", persistence=True) as running:
+    with Mosquitto(tmp_path / "broker") as running:
         yield running
 
 

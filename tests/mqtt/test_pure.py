@@ -118,11 +118,12 @@ def test_grace() -> None:
     assert not grace.holding(1.0)
     assert not grace.said("offline", 10.0, retained=False)
     assert grace.holding(99.0)
-    assert grace.remembering
+    remembering = [grace.remembering]
     assert not grace.holding(100.0)
-    assert grace.remembering
+    remembering.append(grace.remembering)
     assert grace.said("online", 110.0, retained=False)
-    assert not grace.remembering
+    remembering.append(grace.remembering)
+    assert remembering == [True, True, False]
     grace.connected(200.0, again=True, rebooted=False)
     assert grace.holding(289.0)
     assert not grace.said("online", 210.0, retained=True)

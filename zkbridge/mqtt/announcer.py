@@ -1,5 +1,6 @@
 """Everything retained: what the topics should say, and since when they should not any more."""
 
+import contextlib
 import json
 import logging
 import random
@@ -19,7 +20,7 @@ from zkbridge.mqtt.messages import (
 from zkbridge.mqtt.retained import Retained, belongs
 from zkbridge.mqtt.settings import Hooks, Identity, Settings
 from zkbridge.people import Movement, Privacy, Whereabouts
-from zkbridge.store import Store
+from zkbridge.store import Store, StoreFull
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ class Announcer:
     def start(self) -> None:
         """Read what earlier runs said; before the first connection."""
         self._remembered = self._store.sent_topics()
-        self._remember([self.greeting().topic])
+        with contextlib.suppress(StoreFull):  # this topic is wanted as long as there is a bridge
+            self._remember([self.greeting().topic])
 
     def known_discovery(self) -> list[str]:
         """Return the discovery topics whose retained messages are worth a look."""

@@ -55,7 +55,9 @@ def json_bytes(content: Mapping[str, Any]) -> bytes:
 
 def utc_text(moment: datetime) -> str:
     """Format a moment as UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def event_message(

@@ -89,6 +89,14 @@ class Outbox:
                 return queue.items.popleft()
         return None
 
+    def prefetch(self) -> None:
+        """Read ahead for whoever is next, while there is nothing better to do."""
+        turns = self._turns[Lane.NORMAL]
+        if turns:
+            queue = self._queues[turns[0], Lane.NORMAL]
+            if not queue.items and queue.more:
+                self._fill(turns[0], Lane.NORMAL, queue)
+
     def _fill(self, number: int, lane: Lane, queue: _Queue) -> None:
         # Most of what is still pending may be on its way: read on until there is something.
         while not queue.items and queue.more:

@@ -31,6 +31,7 @@ _OFFLINE_MEMORY: Final = timedelta(hours=24)
 _LONGEST_WAIT_S: Final = 10.0
 # Of so many messages one may be a retained one while events queue up.
 _EVENTS_IN_A_ROW: Final = 8
+_BATCH: Final = 7
 _STORE_RETRY_S: Final = 1.0
 _STOP_S: Final = 4.0
 _FINISH_S: Final = 2.0
@@ -87,7 +88,7 @@ class Publisher:
         )
         self._suspects = Suspects()
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._stop = threading.Event()
         self._news = True
         self._new_settings: Settings | None = None
         self._up: Up | None = None
@@ -112,7 +113,7 @@ class Publisher:
 
     def stop(self) -> None:
         """Finish what is on its way and say goodbye; returns at once."""
-        self._stopping = True
+        self._stop.set()
         self._connection.wake()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -159,10 +160,10 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            self._inbox.start()
-            self._announcer.start()
+            while not self._stop.is_set() and not self._begin_with_the_past():
+                self._stop.wait(_STORE_RETRY_S)
             self._connection.open()
-            while not self._stopping:
+            while not self._stop.is_set():
                 self._turn()
             self._goodbye()
         except Exception as error:
@@ -170,6 +171,15 @@ class Publisher:
             self._hooks.failed(error)
         finally:
             self._connection.close(graceful=False)
+
+    def _begin_with_the_past(self) -> bool:
+        try:
+            self._inbox.start()
+            self._announcer.start()
+        except StoreError as error:
+            _LOGGER.warning("publishing waits for the store: %s", error)
+            return False
+        return True
 
     def _turn(self) -> None:
         self._fill()
@@ -225,7 +235,7 @@ class Publisher:
             times.append(now + 1.0)
         if self._retry_at is not None:
             times.append(self._retry_at)
-        if self._news or self._new_settings is not None or self._stopping:
+        if self._news or self._new_settings is not None or self._stop.is_set():
             return 0.0
         return max(0.0, min(times) - now)
 
@@ -238,14 +248,20 @@ class Publisher:
         if self._up is not None:
             limit = min(limit, self._up.receive_maximum)
         self._sender.begin()
-        for _ in range(self._sender.window.room(self._connection.unacknowledged, limit=limit)):
+        room = self._sender.window.room(self._connection.unacknowledged, limit=limit)
+        for sent in range(1, room + 1):
             found = self._next()
             if found is None:
                 self._announced()
                 break
             key, message = found
             self._connection.publish(message, key)
+            if sent % _BATCH == 0:
+                # The broker works on these while we make the next ones.
+                self._connection.flush()
         self._connection.flush()
+        if self._connection.unacknowledged:
+            self._sender.prefetch()
 
     def _next(self) -> tuple[Hashable, Message] | None:
         retained_first = self._announcing or self._events_in_a_row >= _EVENTS_IN_A_ROW

@@ -140,6 +140,13 @@ class Sender:
             self._store_trouble(error)
             return None
 
+    def prefetch(self) -> None:
+        """Read ahead from the store while the broker is at work."""
+        try:
+            self._outbox.prefetch()
+        except StoreError as error:
+            self._store_trouble(error)
+
     def _held(self, item: OutboxItem) -> bool:
         return self._holding and self._fresh(item)
 
@@ -181,8 +188,10 @@ class Sender:
         self.window.add(flight, messages)
 
     def _too_large(self, message: Message) -> bool:
+        if self._maximum_packet is None:
+            return False
         size = len(message.topic.encode()) + len(message.payload) + _PACKET_OVERHEAD
-        return self._maximum_packet is not None and size > self._maximum_packet
+        return size > self._maximum_packet
 
     # Answers
 

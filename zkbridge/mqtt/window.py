@@ -94,8 +94,9 @@ class Window:
         self._sent += 1
         self._flights[self._sent] = flight
         self._seqs[flight.item.seq] = self._sent
-        for part, message in enumerate(messages):
-            self._outgoing.append((Key(self._sent, part), message))
+        self._outgoing.extend(
+            [(Key(self._sent, part), message) for part, message in enumerate(messages)]
+        )
 
     def take(self) -> tuple[Key, Message] | None:
         """Return the next message of the events taken on."""
