@@ -200,3 +200,19 @@ def test_a_refused_retained_topic_stops_nothing(site: Site, store: Store) -> Non
         wait_until(lambda: store.queue_depth() == 0)
         finish(publisher)
         assert 3 <= len(broker.on("zkbridge/door/state")) <= 4
+
+
+def test_an_answer_for_a_store_that_was_replaced_marks_nothing(site: Site, store: Store) -> None:
+    left = iter([True])
+
+    def answer(one: Published) -> Answer:
+        if event(one) is not None and next(left, False):
+            store._database.epoch += 1  # as replacing a damaged file does
+        return 0
+
+    with ScriptedBroker(answer) as broker:
+        publisher = run(store, broker)
+        site.add(punch(1))
+        wait_until(lambda: store.queue_depth() == 0)
+        finish(publisher)
+        assert [event(one) for one in broker.on(TOPIC)] == [punch(1).id] * 2
