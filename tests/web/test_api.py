@@ -308,6 +308,18 @@ def test_overview_names_every_problem_with_its_cure(house: House) -> None:
     assert overview["queue"] == {"depth": 1, "oldest": "2026-03-02T12:00:00.120Z"}
 
 
+def test_events_that_do_not_leave_are_a_problem(house: House) -> None:
+    house.add([punch("1", NOON)])
+    house.now = NOON + timedelta(minutes=5)
+    assert house.ask("/api/overview").json["status"] == "ok"
+
+    house.now = NOON + timedelta(minutes=11)
+
+    overview = house.ask("/api/overview").json
+    assert overview["status"] == "warning"
+    assert "waiting since 2026-03-02T12:00:00.120Z" in overview["problems"][0]["text"]
+
+
 def test_health_is_about_workers_alone(house: House) -> None:
     replaced(house, broker_connected=False, untried=("warehouse",))
 

@@ -18,6 +18,8 @@ _LATEST: Final = 12
 _MARKS: Final = 60
 _MOST_LATEST: Final = 200
 _DAYS: Final = timedelta(days=29)
+# Longer than any wait for Home Assistant's restart.
+_PATIENCE: Final = timedelta(minutes=10)
 _LONGEST_RANGE: Final = timedelta(days=366)
 _MOST_OF_ONE: Final = 20_000
 _A_DAY: Final = timedelta(days=1)
@@ -70,7 +72,8 @@ class Reader:
         views = self._store.views()
         depth = self._store.queue_depth()
         oldest = self._store.oldest_pending() if depth else None
-        found = problems(health, views)
+        stuck = oldest is not None and self._clock() - oldest > _PATIENCE
+        found = problems(health, views, waiting_since=oldest if stuck else None)
         return {
             "version": self._version,
             "started_at": iso(health.started_at),

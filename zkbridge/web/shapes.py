@@ -103,8 +103,16 @@ def terminal_json(view: TerminalView, full_on: date | None) -> dict[str, object]
     }
 
 
-def problems(health: Health, views: Sequence[TerminalView]) -> list[dict[str, object]]:
-    """Return everything that people should look at, worst first."""
+def problems(
+    health: Health, views: Sequence[TerminalView], *, waiting_since: datetime | None = None
+) -> list[dict[str, object]]:
+    """Return everything that people should look at, worst first.
+
+    Args:
+        health: How the bridge is doing.
+        views: Its terminals.
+        waiting_since: Since when events have waited for longer than they should; None: none has.
+    """
     found: list[dict[str, object]] = [
         _problem("error", fault, "Restart the bridge and keep its log: this is a defect.")
         for fault in health.faults
@@ -116,6 +124,14 @@ def problems(health: Health, views: Sequence[TerminalView]) -> list[dict[str, ob
                 f"The MQTT broker {health.broker} is away: {health.broker_error}",
                 "Check mqtt.host, its user and password, and that the broker runs. Nothing is"
                 " lost: events are stored and published as soon as it is back.",
+            )
+        )
+    elif waiting_since is not None:
+        found.append(
+            _problem(
+                "warning",
+                f"Events have been waiting since {iso(waiting_since)} though the broker answers",
+                "The log says why; nothing is lost meanwhile.",
             )
         )
     for view in views:

@@ -40,7 +40,7 @@ function outcome(place, result) {
     facts.length ? el("dl", { class: "facts" }, facts.map((key) => el("div", {}, el("dt", {}, sentence(key)), el("dd", {}, shown(result[key]))))) : null,
     result.reads && Object.keys(result.reads).length
       ? el("ul", { class: "reads" }, Object.entries(result.reads).map(([key, works]) =>
-        el("li", { class: works === true ? "good" : "bad" }, sentence(key), works === true ? " works" : ` does not work${typeof works === "string" ? `: ${shown(works).map((n) => n.textContent ?? n).join("")}` : ""}`)))
+        el("li", { class: works === true ? "good" : "bad" }, sentence(key), works === true ? ": works" : `: does not work${typeof works === "string" ? ` (${shown(works).map((n) => n.textContent ?? n).join("")})` : ""}`)))
       : null,
     result.yaml
       ? [el("h3", {}, "Add this under terminals:"), el("pre", { class: "yaml", tabindex: 0 }, result.yaml),
