@@ -129,24 +129,23 @@ def decode_option(data: bytes) -> str:
 
 # --- counters ---
 
-_COUNTERS: Final = {
-    "users": 16,
-    "fingerprints": 24,
-    "punches": 32,
-    "op_log": 40,
-    "admins": 48,
-    "passwords": 52,
-    "fingerprints_capacity": 56,
-    "users_capacity": 60,
-    "punches_capacity": 64,
-    "fingerprints_free": 68,
-    "users_free": 72,
-    "punches_free": 76,
-}
-_FACE_COUNTERS: Final = {"faces": 80, "faces_capacity": 88}
-_COUNTERS_SIZE: Final = 80
-_FACES_SIZE: Final = 92
-_I32 = Struct("<i")
+_COUNTERS = Struct("<16xi4xi4xi4xi4x8i")
+_COUNTER_NAMES: Final = (
+    "users",
+    "fingerprints",
+    "punches",
+    "op_log",
+    "admins",
+    "passwords",
+    "fingerprints_capacity",
+    "users_capacity",
+    "punches_capacity",
+    "fingerprints_free",
+    "users_free",
+    "punches_free",
+)
+_FACE_COUNTERS = Struct("<80xi4xi")
+_FACE_NAMES: Final = ("faces", "faces_capacity")
 
 
 def decode_capacity(data: bytes) -> Capacity:
@@ -154,11 +153,12 @@ def decode_capacity(data: bytes) -> Capacity:
 
     Source: protocol.md 4, captured.
     """
-    fields = dict(_COUNTERS) if len(data) >= _COUNTERS_SIZE else {}
-    if len(data) >= _FACES_SIZE:
-        fields |= _FACE_COUNTERS
-    numbers = {name: _I32.unpack_from(data, offset)[0] for name, offset in fields.items()}
-    return Capacity(**{k: v if v >= 0 else None for k, v in numbers.items()}, raw=data)
+    known: dict[str, int | None] = {}
+    for layout, names in ((_COUNTERS, _COUNTER_NAMES), (_FACE_COUNTERS, _FACE_NAMES)):
+        if len(data) >= layout.size:
+            numbers = layout.unpack_from(data)
+            known |= {n: v if v >= 0 else None for n, v in zip(names, numbers, strict=True)}
+    return Capacity(**known, raw=data)
 
 
 # --- layouts ---

@@ -55,6 +55,7 @@ _ONE_FRAME: Final = frozenset(
     }
 )
 _ALWAYS_DATA: Final = frozenset({CMD_PREPARE_BUFFER, CMD_READ_BUFFER})
+_TRANSFER: Final = frozenset({CMD_PREPARE_DATA, CMD_DATA})
 _U32 = Struct("<I")
 _CHUNK = Struct("<ii")
 
@@ -124,6 +125,10 @@ class Exchange:
             return Verdict.EVENT
         if frame.reply != self._reply:
             return Verdict.STRAY
+        if self._command in _ONE_FRAME and frame.cmd not in _TRANSFER:
+            self.answered = True
+            self._parts.append(frame)
+            return Verdict.LAST
         verdict = self._judge(frame)
         if verdict is not Verdict.STRAY:
             self.answered = True

@@ -171,7 +171,7 @@ class FrameReader:
         self._buffer = bytearray()
         self.bad_checksums = 0
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Add received bytes."""
         self._buffer += chunk
 

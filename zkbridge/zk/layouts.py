@@ -25,6 +25,7 @@ _SAMPLE: Final = 48  # records that are looked at
 _MAX_RECORD: Final = 1024
 _KNOWN: Final = 0.5  # a size that counts confirm: most of it must make sense
 _GUESSED: Final = 0.7
+_CONVINCING: Final = 0.2  # by so much another size must make more sense than the counted one
 _MAX_CODE: Final = 30  # verification codes and punch states in use are small, or 255
 _UNDEFINED: Final = 255
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
@@ -98,10 +99,10 @@ def _choose(
     score: Callable[[Layout], float],
 ) -> Layout:
     confirmed = _best(counted, score, _KNOWN)
-    if confirmed is not None:
-        return confirmed
-    # The counts lag behind, or are none: what the records look like decides.
     layout = _best(guessed, score, _GUESSED)
+    # Where the counts lag behind, or are none, what the records look like decides.
+    if confirmed is not None and (layout is None or score(layout) < score(confirmed) + _CONVINCING):
+        return confirmed
     if layout is None:
         tried = ", ".join(f"{each.size}" for each in (*counted, *guessed)) or "none"
         raise ZKProtocolError(

@@ -9,6 +9,7 @@ import select
 import socket
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -48,8 +49,11 @@ class Wire(ABC):
         self.packets_received = 0
         self.last_packet_mono_s: float | None = None
         self._socket: socket.socket | None = None
-        self._alarm: tuple[socket.socket, socket.socket] | None = None
+        self._alarm: int | None = None
+        # Another thread may raise the alarm while it is being taken down, and its number reused.
+        self._alarm_lock = Lock()
         self._poll = select.poll()
+        self._received = memoryview(bytearray(_RECEIVE_BYTES))
         self._aborted = False
 
     @property
@@ -67,7 +71,7 @@ class Wire(ABC):
         self._check_abort()
         deadline = monotonic() + timeout_s
         try:
-            self._alarm = socket.socketpair()
+            self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             addresses = socket.getaddrinfo(host, port, type=self._kind)
         except (OSError, UnicodeError) as error:
             self.close()
@@ -108,7 +112,7 @@ class Wire(ABC):
         self._poll = select.poll()
         self._poll.register(sock, events)
         if self._alarm is not None:
-            self._poll.register(self._alarm[0], select.POLLIN)
+            self._poll.register(self._alarm, select.POLLIN)
 
     @abstractmethod
     def _tune(self, sock: socket.socket) -> None:
@@ -117,18 +121,19 @@ class Wire(ABC):
     def close(self) -> None:
         """Close every file descriptor; harmless when there is none."""
         sock, self._socket = self._socket, None
-        alarm, self._alarm = self._alarm, None
-        for each in (sock, *(alarm or ())):
-            if each is not None:
-                each.close()
+        if sock is not None:
+            sock.close()
+        with self._alarm_lock:
+            alarm, self._alarm = self._alarm, None
+            if alarm is not None:
+                os.close(alarm)
 
     def abort(self) -> None:
         """Make the waiting call, and every later one, raise; callable from any thread."""
-        self._aborted = True
-        alarm = self._alarm
-        if alarm is not None:
-            with suppress(OSError):
-                alarm[1].send(b"!")
+        with self._alarm_lock:
+            self._aborted = True
+            if self._alarm is not None:
+                os.eventfd_write(self._alarm, 1)
 
     def forgive(self) -> None:
         """Forget an abort, so that the session can still be ended in good order."""
@@ -136,9 +141,8 @@ class Wire(ABC):
             return
         self._aborted = False
         if self._alarm is not None:
-            self._alarm[0].settimeout(0)
-            with suppress(OSError):
-                self._alarm[0].recv(_RECEIVE_BYTES)
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._alarm)
 
     def _check_abort(self) -> None:
         if self._aborted:
@@ -163,7 +167,7 @@ class Wire(ABC):
                 self._poll.unregister(wake)
         self._check_abort()
         number = sock.fileno()
-        return number in [fd for fd, _ in ready]
+        return any(fd == number for fd, _ in ready) if len(ready) != 1 else ready[0][0] == number
 
     def _opened(self) -> socket.socket:
         if self._socket is None:
@@ -206,17 +210,17 @@ class Wire(ABC):
         finally:
             self._watch(sock, select.POLLIN)
 
-    def _receive_some(self, deadline: float, wake: int | None) -> bytes | None:
-        """Receive what is there; None at the deadline or when woken."""
+    def _receive_some(self, deadline: float, wake: int | None) -> memoryview | None:
+        """Receive what is there, valid until the next time; None at the deadline or when woken."""
         sock = self._opened()
         try:
             while self._wait(sock, deadline, wake):
                 try:
-                    received = sock.recv(_RECEIVE_BYTES)
+                    size = sock.recv_into(self._received)
                 except BlockingIOError:
                     continue
-                self.bytes_received += len(received)
-                return received
+                self.bytes_received += size
+                return self._received[:size]
         except OSError as error:
             raise ZKUnreachable(f"receiving failed: {error}") from error
         return None
@@ -324,9 +328,10 @@ class UdpWire(Wire):
     def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
         """Receive one undamaged packet; see ``Wire.receive``."""
         while True:
-            packet = self._receive_some(deadline, wake)
-            if packet is None:
+            received = self._receive_some(deadline, wake)
+            if received is None:
                 return None
+            packet = bytes(received)
             if len(packet) >= HEADER_SIZE and checksum_valid(packet):
                 self._count()
                 return packet
