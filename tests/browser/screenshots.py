@@ -1,6 +1,5 @@
 """``python -m tests.browser.screenshots [folder]``: pictures of the page for the documentation."""
 
-import logging
 import sys
 import tempfile
 from datetime import timedelta
@@ -26,29 +25,13 @@ def main(folder: Path) -> None:
         browser() as chromium,
     ):
         fill(house, now)
-        _log(house)
         for scheme, suffix in (("light", ""), ("dark", "-dark")):
             _shoot(chromium, house, folder / f"page-today{suffix}.png", "today", scheme)
         _shoot(chromium, house, folder / "page-history.png", "history")
         _shoot(chromium, house, folder / "page-phone.png", "today", "light", phone=True)
-        _shoot(chromium, house, folder / "page-phone-history.png", "history", "dark", phone=True)
         _shoot(chromium, house, folder / "page-setup.png", "setup")
-        _shoot(chromium, house, folder / "page-log.png", "log")
         trouble(house)
         _shoot(chromium, house, folder / "page-terminals.png", "terminals")
-        _shoot(chromium, house, folder / "page-terminals-dark.png", "terminals", "dark")
-
-
-def _log(house: House) -> None:
-    logger = logging.getLogger("zkbridge.screenshots")
-    logger.addHandler(house.log)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.info("connected to the broker localhost:1883 (MQTT 5)")
-    logger.info("terminal front_door: connected, live, serial AAA001")
-    logger.info("terminal warehouse: connected, polled every 30 s")
-    logger.warning("terminal warehouse: its clock is 3 s behind")
-    logger.removeHandler(house.log)
 
 
 def _shoot(
@@ -91,8 +74,6 @@ def _ready(page: Page, house: House, view: str) -> None:
         page.locator(".terminal").nth(2).wait_for()
     if view == "setup":
         page.locator("dl.options").first.wait_for()
-    if view == "log":
-        page.locator(".lines li").nth(3).wait_for()
 
 
 if __name__ == "__main__":
