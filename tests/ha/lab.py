@@ -1,6 +1,6 @@
 """A real Home Assistant, driven through the command that ``HALAB`` names.
 
-The command has the subcommands run, stop, dump, automations, state, wait, call and ws; each is
+The command has the subcommands run, stop, dump, automations, state, wait, call and get; each is
 given ``--config-dir``.
 """
 
@@ -100,6 +100,17 @@ class HomeAssistant:
     def value(self, entity_id: str) -> str:
         """One entity's state as text."""
         return str(self.state(entity_id)["state"])
+
+    def picture(self, entity_id: str) -> bytes:
+        """What an image entity shows."""
+        path = f"/api/image_proxy/{entity_id}"
+        done = subprocess.run(  # noqa: S603 - the command that the environment names
+            [*self._command, "get", "--config-dir", str(self.folder), path],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        return done.stdout
 
     def call(self, service: str, **data: object) -> None:
         """Call a service."""

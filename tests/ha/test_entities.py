@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.ha.conftest import House
+from tests.ha.conftest import PICTURE, House
 
 DIAGNOSTIC = "diagnostic"
 # Unique id: entity id, category, enabled, state; None: any.
@@ -120,12 +120,21 @@ def test_a_punch_sets_off_automations_by_entity_device_and_tag(house: House) -> 
     house.home.wait_state("counter.by_device", "1")
     house.home.wait_state("counter.by_tag", "1")
     house.home.wait_state("sensor.front_door_punches_today", "2")
+    house.home.wait_state("device_tracker.zkbridge_ada_lovelace", "home")
+    house.home.wait_state("device_tracker.zkbridge_grace_hopper", "not_home")
     attributes = house.home.state("event.front_door_punch")["attributes"]
     assert attributes["event_type"] == "check_out"
     assert attributes["user_name"] == "Grace Hopper"
     assert house.home.value("sensor.front_door_last_user") == "Grace Hopper"
-    assert house.home.value("device_tracker.zkbridge_ada_lovelace") == "home"
-    assert house.home.value("device_tracker.zkbridge_grace_hopper") == "not_home"
+
+
+def test_the_last_persons_portrait_is_shown(house: House) -> None:
+    house.punch("7")
+
+    house.home.wait_until(
+        lambda: house.home.value("image.front_door_portrait") != "unknown", "portrait"
+    )
+    assert house.home.picture("image.front_door_portrait") == PICTURE
 
 
 def test_an_alarm_makes_its_entity(house: House) -> None:
