@@ -1,87 +1,30 @@
-"""The bridge's options as frozen pydantic models, read from YAML and the environment.
-
-Every wrong field is reported at once, with its path, its value unless it is secret, what is
-allowed and the nearest known key (contract 2 and 3). Nothing here opens a socket.
-"""
+"""The bridge's options as frozen pydantic models (contract 3). Nothing here opens a file."""
 
 import contextlib
-import os
 import re
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from zkbridge.config.secrets import read_secret
+from zkbridge.config.values import (
+    UNIT_SECONDS,
+    ConfigError,
+    Duration,
+    Port,
+    at_least,
+    duration,
+    plain_topic,
+    slug,
 )
-
 from zkbridge.timezones import zone
 
-ENVIRONMENT_PREFIX: Final = "ZKBRIDGE_"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _TERMINAL_ID = re.compile(r"[a-z0-9_]{1,32}")
-_RESERVED_IDS = frozenset({"bridge", "people"})
-_MAX_FILE_BYTES = 1 << 20
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used.
-
-    Attributes:
-        problems: One line for every wrong field.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-def duration(value: object) -> object:
-    """Turn ``30``, ``30s``, ``5m``, ``2h`` or ``7d`` into a timedelta.
-
-    >>> duration("5m")
-    datetime.timedelta(seconds=300)
-    """
-    if isinstance(value, bool):
-        raise ValueError("a duration is seconds or like 30s, 5m, 2h, 7d")  # noqa: TRY004 - pydantic wants ValueError
-    if isinstance(value, int | float) and value >= 0:
-        return timedelta(seconds=value)
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if match:
-            try:
-                return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
-            except OverflowError as error:
-                raise ValueError("this duration is too long") from error
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("a duration is seconds or like 30s, 5m, 2h, 7d")
-
-
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _at_least(seconds: float) -> Any:  # noqa: ANN401 - pydantic's field marker has no public type
-    return Field(ge=timedelta(seconds=seconds))
-
-
-def _plain_topic(value: str) -> str:
-    if not value or value != value.strip("/") or any(c in value for c in "#+\0\n\r\t "):
-        raise ValueError("a topic without wildcards, white space, or / at its ends is needed")
-    return value
+_RESERVED_IDS: Final = frozenset({"bridge", "people"})
 
 
 class _Options(BaseModel):
@@ -126,7 +69,7 @@ class MqttOptions(_Options):
     @field_validator("base_topic")
     @classmethod
     def _topic(cls, value: str) -> str:
-        return _plain_topic(value)
+        return plain_topic(value)
 
     @field_validator("protocol", mode="before")
     @classmethod
@@ -150,7 +93,7 @@ class HomeAssistantOptions(_Options):
     @field_validator("discovery_prefix", "status_topic")
     @classmethod
     def _topic(cls, value: str) -> str:
-        return _plain_topic(value)
+        return plain_topic(value)
 
 
 class Backfill(_Options):
@@ -178,7 +121,7 @@ class Backfill(_Options):
         if isinstance(value, date):
             return {"kind": "since", "day": value}
         if isinstance(value, str):
-            if value[-1:] in set(_UNIT_SECONDS) - {""}:
+            if value[-1:] in set(UNIT_SECONDS) - {""}:
                 return {"kind": "since", "age": duration(value)}
             with contextlib.suppress(ValueError):
                 return {"kind": "since", "day": date.fromisoformat(value)}
@@ -197,7 +140,7 @@ class TerminalOptions(_Options):
     comm_key: SecretStr = Field(SecretStr("0"), description="Comm key of its menu; 0: none.")
     comm_key_file: Path | None = Field(None, description="File that holds the comm key.")
     transport: Literal["auto", "tcp", "udp"] = Field("auto", description="auto: TCP, then UDP.")
-    timeout: Annotated[Duration, _at_least(0.1)] = Field(
+    timeout: Annotated[Duration, at_least(0.1)] = Field(
         timedelta(seconds=10), description="How long one frame may take."
     )
     timezone: str | None = Field(None, description="Zone of its clock; default: the host's.")
@@ -205,7 +148,7 @@ class TerminalOptions(_Options):
     direction: Literal["state", "in", "out"] = Field(
         "state", description="What a punch means for presence; state: the key pressed decides."
     )
-    poll_interval: Annotated[Duration, _at_least(1)] = Field(
+    poll_interval: Annotated[Duration, at_least(1)] = Field(
         timedelta(seconds=30), description="How often it is asked for news."
     )
     live: bool = Field(True, description="Register for realtime events; polls then reconcile.")
@@ -279,7 +222,7 @@ class StoreOptions(_Options):
     """Where events are kept."""
 
     path: Path = Field(Path("zkbridge.db"), description="SQLite file.")
-    retention: Annotated[Duration, _at_least(86400)] = Field(
+    retention: Annotated[Duration, at_least(86400)] = Field(
         timedelta(days=90), description="Contents of delivered events older than this are erased."
     )
 
@@ -356,7 +299,7 @@ class Options(_Options):
     home_assistant: HomeAssistantOptions = HomeAssistantOptions()
     terminals: tuple[TerminalOptions, ...] = ()
     store: StoreOptions = StoreOptions()
-    late_after: Annotated[Duration, _at_least(1)] = Field(
+    late_after: Annotated[Duration, at_least(1)] = Field(
         timedelta(minutes=2), description="Older than this when it is sent, an event is late."
     )
     people: PeopleOptions = PeopleOptions()
@@ -383,29 +326,6 @@ class Options(_Options):
         return self
 
 
-def slug(name: str) -> str:
-    """Make an id from a name, transliterated.
-
-    >>> slug("Вход / Front door")
-    'vkhod_front_door'
-    """
-    return re.sub(r"[^a-z0-9]+", "_", ascii_of(name).lower()).strip("_")[:32].strip("_")
-
-
-def ascii_of(text: str) -> str:
-    """Transliterate to ASCII.
-
-    >>> ascii_of("Zoë")
-    'Zoe'
-    """
-    if text.isascii():
-        return text
-    # Imported here: its tables take 2 MB that most configurations do not need.
-    from anyascii import anyascii  # noqa: PLC0415 - see above
-
-    return anyascii(text)
-
-
 def terminal_ids(
     terminals: tuple[TerminalOptions, ...],
 ) -> Iterator[tuple[str, TerminalOptions]]:
@@ -413,162 +333,6 @@ def terminal_ids(
     for number, terminal in enumerate(terminals, 1):
         made = terminal.id or slug(terminal.name)
         yield (made if made and made not in _RESERVED_IDS else f"terminal_{number}"), terminal
-
-
-def read_secret(path: Path, what: str) -> str:
-    """Read a one-line secret from a file.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(4096).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError([f"{what}: cannot read {path}: {reason}"]) from error
-
-
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Options:
-    """Read a configuration file, and the environment over it.
-
-    Raises:
-        ConfigError: With one line for every wrong field.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(
-            [f"cannot read {path}: {error.strerror}; give the file with -c FILE"]
-        ) from error
-    if len(text) > _MAX_FILE_BYTES:
-        raise ConfigError([f"{path} is larger than 1 MiB"])
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{path} is no YAML: {_yaml_fault(error)}"]) from error
-    except ValueError as error:
-        # PyYAML turns text like 2026-13-45 into a date and lets its ValueError out.
-        raise ConfigError([f"{path} holds a value that is none: {error}"]) from error
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise ConfigError([f"{path} must be a mapping with keys such as mqtt and terminals"])
-    return parse(content, environ)
-
-
-def _yaml_fault(error: yaml.YAMLError) -> str:
-    # The mark's snippet could show a secret: say only where it is.
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it cannot be read"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
-
-
-def parse(content: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Options:
-    """Validate options that came from anywhere.
-
-    Raises:
-        ConfigError: With one line for every wrong field.
-    """
-    merged = _with_environment(dict(content), environ or {})
-    try:
-        return Options.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError([_problem(dict(e), merged) for e in error.errors()]) from error
-
-
-def _with_environment(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    problems = []
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
-        path = variable[len(ENVIRONMENT_PREFIX) :].lower().split("__")
-        model = _model_at(path[:-1])
-        if path[0] == "terminals" or model is None or path[-1] not in model.model_fields:
-            problems.append(f"{variable}: no such option{_hint(path[-1], model)}")
-            continue
-        *parents, key = path
-        place = content
-        for parent in parents:
-            inner = place.get(parent)
-            place[parent] = dict(inner) if isinstance(inner, dict) else {}
-            place = place[parent]
-        place[key] = _environment_value(text)
-    if problems:
-        raise ConfigError(problems)
-    return content
-
-
-def _environment_value(text: str) -> object:
-    # Only what cannot be meant as text is taken as YAML: a password 0123 stays what it is.
-    if text.lower() in {"null", ""}:
-        return None
-    return yaml.safe_load(text) if text[:1] in {"[", "{"} else text
-
-
-def _model_at(path: list[str]) -> type[BaseModel] | None:
-    model: type[BaseModel] = Options
-    for key in path:
-        field = model.model_fields.get(key)
-        inner = None if field is None else _inner_model(field.annotation)
-        if inner is None:
-            return None
-        model = inner
-    return model
-
-
-def _inner_model(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in {Union, types.UnionType, tuple}:
-        return next(filter(None, map(_inner_model, get_args(annotation))), None)
-    return None
-
-
-def _problem(error: dict[str, Any], content: Mapping[str, Any]) -> str:
-    path = _dotted(error["loc"])
-    names = [str(part) for part in error["loc"] if isinstance(part, str)]
-    if error["type"] == "extra_forbidden":
-        return f"{path}: unknown option{_hint(names[-1], _model_at(names[:-1]))}"
-    if error["type"] == "missing":
-        return f"{path}: is required"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{path + ': ' if path else ''}{message}{_shown(error['loc'], content)}"
-
-
-def _dotted(loc: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
-
-
-def _shown(loc: tuple[int | str, ...], content: object) -> str:
-    if not loc or any(is_secret(part) for part in loc):
-        return ""
-    for part in loc:
-        try:
-            content = content[part]  # type: ignore[index]  # any mistake is caught below
-        except (KeyError, IndexError, TypeError):
-            return ""
-    if isinstance(content, dict | list):
-        return ""
-    return f" (it is {str(content)!r:.80})"
-
-
-def is_secret(name: object) -> bool:
-    """Tell whether an option of that name must never be shown."""
-    return isinstance(name, str) and name in {"password", "token", "comm_key"}
-
-
-def _hint(key: str, model: type[BaseModel] | None) -> str:
-    if model is None:
-        return ""
-    import difflib  # noqa: PLC0415 - of use only when something is wrong
-
-    near = difflib.get_close_matches(key, model.model_fields, 1, 0.6)
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(model.model_fields)}"
 
 
 def since(backfill: Backfill, now: datetime, local_zone: str | None) -> datetime | None:
