@@ -4,23 +4,12 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from zkbridge import logs
 
 LOGGER = logging.getLogger("zkbridge.polling.worker")
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    before = (root.level, list(root.handlers), logging.getLogger("zkbridge").level)
-    yield
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
-    logging.getLogger("zkbridge").setLevel(before[2])
 
 
 def test_text_is_one_line_with_its_moment() -> None:

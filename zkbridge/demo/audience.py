@@ -24,7 +24,7 @@ class Audience:
     def __init__(self, port: int, say: Callable[[str], None], terminals: frozenset[str]) -> None:
         self._say = say
         self._missing = set(terminals)
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         self._made: dict[tuple[str, str, str], float] = {}
         self._latencies_ms: list[float] = []
         self._late: Counter[str] = Counter()
@@ -48,6 +48,11 @@ class Audience:
         """Hear that somebody punches, so that the message can be timed."""
         with self._guard:
             self._made[made.place, made.user_id, made.when.isoformat()] = made.mono_s
+
+    def hear_out(self, timeout_s: float) -> None:
+        """Wait until every punch that was made has arrived."""
+        with self._guard:
+            self._guard.wait_for(lambda: not self._made, timeout_s)
 
     def summary(self) -> str:
         """Say how it went."""
@@ -90,6 +95,7 @@ class Audience:
         user_id = str(content.get("user_id"))
         with self._guard:
             made = self._made.pop((place, user_id, when), None)
+            self._guard.notify_all()
             if made is not None:
                 self._latencies_ms.append((arrived - made) * 1000)
         if self._late:

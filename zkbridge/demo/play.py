@@ -24,6 +24,7 @@ from zkbridge.demo.scene import Place, Scene
 
 _START_S: Final = 20.0
 _STOP_S: Final = 6.0
+_LAST_WORDS_S: Final = 2.0
 _USUAL_PAGE_PORT: Final = 8099
 
 Say = Callable[[str], None]
@@ -70,6 +71,8 @@ def play(say: Say, seconds: float | None = None) -> None:
             say("people punch now; Ctrl-C ends it")
             scene.start()
             _wait(bridge, ended, until, lambda: False)
+            scene.rest()
+            audience.hear_out(_LAST_WORDS_S)
         say("")
         say(audience.summary())
 

@@ -75,11 +75,15 @@ class Scene:
         """Let people come and go."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Everybody goes home, the terminals are switched off."""
+    def rest(self) -> None:
+        """Everybody goes home; the terminals stay on."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(5)
+
+    def close(self) -> None:
+        """Switch the terminals off."""
+        self.rest()
         if self._fleet is not None:
             self._fleet.stop()
 
