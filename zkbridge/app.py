@@ -1,12 +1,12 @@
 """The bridge as a service: starts it, waits for signals, stops it; nothing else."""
 
 import logging
-import queue
+import os
+import select
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Final
+from typing import Final, Self
 
 from zkbridge import logs, systemd
 from zkbridge.bridge import VERSION, Bridge, StartError
@@ -17,6 +17,8 @@ _LOGGER = logging.getLogger(__name__)
 _TICK_S: Final = 60.0
 _FAILED: Final = 1
 _WRONG: Final = 2
+_HEEDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_MOST_SIGNALS: Final = 64
 
 
 def run(
@@ -38,7 +40,7 @@ def run(
     """
     logs.configure(options.log.level, options.log.format)
     bridge = Bridge(options, ingress=ingress)
-    with _signals() as signals:
+    with _Signals() as signals:
         try:
             bridge.start()
         except ConfigError as error:
@@ -61,24 +63,21 @@ def run(
     return 0
 
 
-def _serve(
-    bridge: Bridge, signals: "queue.SimpleQueue[int]", reload: Callable[[], Options] | None
-) -> None:
+def _serve(bridge: Bridge, signals: "_Signals", reload: Callable[[], Options] | None) -> None:
     """React to signals until one says to stop."""
     watchdog_s = systemd.watchdog_interval_s()
     while bridge.failure is None:
-        try:
-            number = signals.get(timeout=min(_TICK_S, watchdog_s or _TICK_S))
-        except queue.Empty:
+        arrived = signals.wait(min(_TICK_S, watchdog_s or _TICK_S))
+        if not arrived:
             bridge.tend()
             if watchdog_s is not None and not bridge.faults():
                 systemd.notify(systemd.ALIVE)
-            continue
-        if number != signal.SIGHUP:
-            _LOGGER.info("stopping (%s)", signal.Signals(number).name)
-            return
-        if reload is not None:
-            _reload(bridge, reload)
+        for number in arrived:
+            if number != signal.SIGHUP:
+                _LOGGER.info("stopping (%s)", signal.Signals(number).name)
+                return
+            if reload is not None:
+                _reload(bridge, reload)
 
 
 def _reload(bridge: Bridge, reload: Callable[[], Options]) -> None:
@@ -92,20 +91,36 @@ def _reload(bridge: Bridge, reload: Callable[[], Options]) -> None:
         _LOGGER.error("%s", error)  # noqa: TRY400 - one line that says what to do
 
 
-@contextmanager
-def _signals() -> Iterator["queue.SimpleQueue[int]"]:
-    """Collect signals instead of being interrupted by them."""
-    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+class _Signals:
+    """Signals to wait for instead of being interrupted by them.
 
-    def take(number: int, _frame: FrameType | None) -> None:
-        arrived.put(number)  # reentrant, unlike every other queue
+    Any thread may be the one that the kernel interrupts: the main thread is woken through a
+    descriptor, since its handler may run long after.
+    """
 
-    before = {
-        number: signal.signal(number, take)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    }
-    try:
-        yield arrived
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def __enter__(self) -> Self:
+        self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, _awake) for number in _HEEDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._read)
+        os.close(self._write)
+
+    def wait(self, timeout_s: float) -> Sequence[int]:
+        """Return the signals that came, in order; none: the time is over."""
+        ready = select.poll()
+        ready.register(self._read, select.POLLIN)
+        if not ready.poll(timeout_s * 1000):
+            return ()
+        return [number for number in os.read(self._read, _MOST_SIGNALS) if number in _HEEDED]
+
+
+def _awake(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: what has to be done is done by whoever waits."""
