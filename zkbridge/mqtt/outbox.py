@@ -34,6 +34,16 @@ class _Queue:
         self.more = True
 
 
+class _Turns:
+    """One lane: queues by terminal, and whose turn it is."""
+
+    __slots__ = ("order", "queues")
+
+    def __init__(self) -> None:
+        self.order: deque[int] = deque()
+        self.queues: dict[int, _Queue] = {}
+
+
 class Outbox:
     """Hands out every pending event once, until :meth:`rewind`.
 
@@ -45,57 +55,59 @@ class Outbox:
     def __init__(self, store: PendingEvents, taken: Callable[[int], bool]) -> None:
         self._store = store
         self._taken = taken
-        self._queues: dict[tuple[int, Lane], _Queue] = {}
-        self._turns: dict[Lane, deque[int]] = {lane: deque() for lane in Lane}
+        # By the lane's number: hashing an enumeration's member is slow, and this is the hot path.
+        self._lanes = [_Turns() for _ in Lane]
 
     def refresh(self) -> None:
         """Learn which terminals have news."""
         for number, lane in self._store.pending_terminals():
-            queue = self._queues.get((number, lane))
+            turns = self._lanes[lane]
+            queue = turns.queues.get(number)
             if queue is None:
-                queue = self._queues[number, lane] = _Queue()
-                self._turns[lane].append(number)
+                queue = turns.queues[number] = _Queue()
+                turns.order.append(number)
             queue.more = True
 
     def rewind(self) -> None:
         """Hand out everything again that waits and is not on its way."""
-        self._queues.clear()
-        for turns in self._turns.values():
-            turns.clear()
+        self._lanes = [_Turns() for _ in Lane]
         self.refresh()
 
     def empty(self, lane: Lane) -> bool:
         """Tell whether nothing is left to hand out in that lane, held events included."""
-        return not self._turns[lane]
+        return not self._lanes[lane].order
 
-    def next(self, lane: Lane, held: Callable[[OutboxItem], bool]) -> OutboxItem | None:
+    def next(self, lane: Lane, held: Callable[[OutboxItem], bool] | None) -> OutboxItem | None:
         """Hand out one event, of another terminal than the last time where there is one.
 
         Args:
             lane: Which queues.
-            held: Whether an event has to wait; so do those after it.
+            held: Whether an event has to wait; so do those after it. None: none has to.
         """
-        turns = self._turns[lane]
-        for _ in range(len(turns)):
-            number = turns.popleft()
-            queue = self._queues[number, lane]
+        turns = self._lanes[lane]
+        order = turns.order
+        for _ in range(len(order)):
+            number = order[0]
+            queue = turns.queues[number]
             if not queue.items and queue.more:
                 self._fill(number, lane, queue)
             if not queue.items:
-                del self._queues[number, lane]
+                order.popleft()
+                del turns.queues[number]
                 continue
-            turns.append(number)
-            if not held(queue.items[0]):
+            order.rotate(-1)
+            if held is None or not held(queue.items[0]):
                 return queue.items.popleft()
         return None
 
     def prefetch(self) -> None:
         """Read ahead for whoever is next, while there is nothing better to do."""
-        turns = self._turns[Lane.NORMAL]
-        if turns:
-            queue = self._queues[turns[0], Lane.NORMAL]
+        turns = self._lanes[Lane.NORMAL]
+        if turns.order:
+            number = turns.order[0]
+            queue = turns.queues[number]
             if not queue.items and queue.more:
-                self._fill(turns[0], Lane.NORMAL, queue)
+                self._fill(number, Lane.NORMAL, queue)
 
     def _fill(self, number: int, lane: Lane, queue: _Queue) -> None:
         # Most of what is still pending may be on its way: read on until there is something.

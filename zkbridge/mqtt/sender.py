@@ -127,9 +127,10 @@ class Sender:
         waiting = self.window.take()
         if waiting is not None or self._clocks.mono_s < self._pause_until:
             return waiting
+        held = self._fresh if self._holding else None
         try:
             while True:
-                item = self._outbox.next(Lane.NORMAL, self._held) or self._replay()
+                item = self._outbox.next(Lane.NORMAL, held) or self._replay()
                 if item is None:
                     return None
                 self._take_on(item)
@@ -147,15 +148,12 @@ class Sender:
         except StoreError as error:
             self._store_trouble(error)
 
-    def _held(self, item: OutboxItem) -> bool:
-        return self._holding and self._fresh(item)
-
     def _replay(self) -> OutboxItem | None:
         now = self._clocks.mono_s
         if self._outbox.empty(Lane.REPLAY) or now < self._replay_at:
             return None
         self._replay_at = now + _REPLAY_EVERY_S
-        return self._outbox.next(Lane.REPLAY, lambda _: False)
+        return self._outbox.next(Lane.REPLAY, None)
 
     def _fresh(self, item: OutboxItem) -> bool:
         limit = self._settings.late_after_s
