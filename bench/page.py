@@ -135,7 +135,7 @@ def fill(house: House, rows: int, now: datetime) -> None:
                 at = morning + timedelta(seconds=one * 43200 // share)
                 event = punch(str(one % _PEOPLE), at, name=f"Person {one % _PEOPLE}", code=one % 4)
                 tx.add(
-                    number, event, subject=event.user_id, raw_time=event.raw_time, generation=1,
+                    number, event, subject=event.user_id, raw_time=event.raw_time, confirmed=True,
                     freshness=LATE,
                 )  # fmt: skip
         house.store.mark(

@@ -72,7 +72,7 @@ def _fill(path: Path, rows: int) -> float:
                         event,
                         subject=event.user_id,
                         raw_time=event.raw_time,
-                        generation=1,
+                        confirmed=True,
                         freshness=_FRESH,
                     )
             store.mark(range(first + 1, first + _CHUNK + 1))
@@ -142,7 +142,7 @@ def _commits(path: Path, threads: int, each: int) -> dict[str, float]:
                         event,
                         subject=event.user_id,
                         raw_time=event.raw_time,
-                        generation=1,
+                        confirmed=True,
                         freshness=_FRESH,
                     )
                 waits.append((time.perf_counter() - began) * 1000)

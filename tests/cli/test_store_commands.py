@@ -72,7 +72,7 @@ def _add(tx: object, terminal: int, raw_time: int, user: str, when: datetime) ->
         subject=user,
         raw_time=raw_time,
         occurrence=0,
-        generation=1,
+        confirmed=True,
         freshness=Freshness(age_s=None, seen_mono_s=0.0, process="test"),
     )
 

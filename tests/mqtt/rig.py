@@ -145,7 +145,6 @@ class Site:
                     subject=b"" if isinstance(event, Alarm) else event.id,
                     raw_time=0 if isinstance(event, Alarm) else event.raw_time,
                     occurrence=0,
-                    generation=0,
                     freshness=freshness or fresh(age_s),
                     lane=lane,
                 )

@@ -102,7 +102,7 @@ def add_punch(
     number: int,
     event: Punch,
     *,
-    generation: int = 1,
+    confirmed: bool = True,
     freshness: Freshness = FRESH,
     lane: Lane = Lane.NORMAL,
 ) -> bool:
@@ -111,7 +111,7 @@ def add_punch(
         event,
         subject=event.user_id,
         raw_time=event.raw_time,
-        generation=generation,
+        confirmed=confirmed,
         freshness=freshness,
         lane=lane,
     )

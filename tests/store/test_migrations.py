@@ -1,74 +1,79 @@
 """Files of earlier and later versions, and files that are not ours."""
 
 import sqlite3
-from datetime import date
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.store.making import FakeClock, punch, store_punches
-from zkbridge.store import Lane, Store, StoreError
+from zkbridge.store import Store, StoreError
+from zkbridge.store.connections import connect_writer
+from zkbridge.store.migrations import STEPS, check_ours, migrate
 from zkbridge.store.schema import SCHEMA, VERSION
 
-_VERSIONS = Path(__file__).parent / "versions"
+_NEXT = VERSION + 1
+_ADD_COLUMN = "ALTER TABLE events ADD COLUMN mask INTEGER NOT NULL DEFAULT 0"
+_FILL_COLUMN = "UPDATE events SET mask = seq"
 
 
-def _schema(path: Path) -> set[tuple[str, str]]:
-    connection = sqlite3.connect(path)
-    try:
-        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {(name, " ".join(sql.split())) for name, sql in rows}
-    finally:
-        connection.close()
+@contextmanager
+def _file(path: Path) -> Iterator[sqlite3.Connection]:
+    """Lend a store's file with three punches; nobody else has it open."""
+    with Store(path) as store:
+        store_punches(store, *[punch(n) for n in range(3)])
+    with closing(connect_writer(path)) as connection:
+        yield connection
 
 
-def _load(path: Path, version: int) -> None:
-    connection = sqlite3.connect(path)
-    connection.executescript((_VERSIONS / f"v{version}.sql").read_text())
-    connection.close()
+def _columns(connection: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in connection.execute("PRAGMA table_info(events)")}
 
 
-def test_every_earlier_version_has_a_file() -> None:
-    assert sorted(file.stem for file in _VERSIONS.glob("*.sql")) == [
-        f"v{version}" for version in range(1, VERSION)
-    ]
+def test_a_step_leads_to_the_next_version_and_keeps_what_is_there(path: Path) -> None:
+    with _file(path) as connection:
+        migrate(connection, VERSION, {_NEXT: (_ADD_COLUMN, _FILL_COLUMN)})
+
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert version == _NEXT
+        assert connection.execute("SELECT seq, mask FROM events").fetchall() == [
+            (1, 1), (2, 2), (3, 3)
+        ]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", range(1, VERSION))
-def test_a_file_of_an_earlier_version_goes_on(
-    path: Path, tmp_path: Path, clock: FakeClock, version: int
-) -> None:
-    _load(path, version)
-    new = tmp_path / "new.db"
-    with Store(new, clock=clock):
+def test_only_the_steps_after_the_files_version_are_taken(path: Path) -> None:
+    with _file(path) as connection:
+        earlier = {_NEXT: ("not even SQL",)}
+        migrate(connection, _NEXT, {**earlier, _NEXT + 1: (_ADD_COLUMN,)})
+
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert version == _NEXT + 1
+        assert "mask" in _columns(connection)
+
+
+def test_a_step_that_fails_is_undone_and_the_one_before_it_kept(path: Path) -> None:
+    broken = ("ALTER TABLE events ADD COLUMN half", "CREATE TABLE meta(there_is_one)")
+    with _file(path) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="meta"):
+            migrate(connection, VERSION, {_NEXT: (_ADD_COLUMN,), _NEXT + 1: broken})
+
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert version == _NEXT
+        assert "mask" in _columns(connection)
+        assert "half" not in _columns(connection)
+        assert not connection.in_transaction
+
+
+def test_a_new_file_is_of_the_newest_version(path: Path, clock: FakeClock) -> None:
+    with Store(path, clock=clock):
         pass
-
-    with Store(path, clock=clock) as store:
-        assert store.instance == "abcd1234"
-        assert [found.event for found in store.query()] == [punch(2), punch(1), punch(0)]
-        assert [item.event for item in store.pending(Lane.NORMAL, None, 0, 9)] == [punch(2)]
-        assert store.day_counts(date(2026, 3, 1), date(2026, 3, 3)) == {date(2026, 3, 2): 3}
-        store_punches(store, punch(3))
-        assert store.day_counts(date(2026, 3, 1), date(2026, 3, 3)) == {date(2026, 3, 2): 4}
-        (day,) = store.user_days(date(2026, 3, 2), date(2026, 3, 2))
-        assert day.punches == 4
-        assert not store.recovered
-    assert {name for name, _ in _schema(path)} == {name for name, _ in _schema(new)}
-    assert _schema(path) == _schema(new)
+    with closing(connect_writer(path)) as connection:
+        assert check_ours(connection, path) == VERSION
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
-    _load(path, 1)
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE by_day(empty)")
-    connection.commit()
-    connection.close()
-    before = _schema(path)
-
-    with pytest.raises(StoreError):
-        Store(path).open()
-
-    assert _schema(path) == before
+def test_every_version_after_the_first_has_a_step() -> None:
+    assert sorted(STEPS) == list(range(2, VERSION + 1))
 
 
 def test_a_file_of_a_newer_version_is_refused_and_untouched(path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_time_is_queued_once_more_on_demand(store: Store) -> None:
     number = store_punches(store, *[punch(n) for n in range(6)])
     entry = operation(3)
     with store.transaction() as tx:
-        tx.add(number, entry, subject=entry.raw, generation=1, freshness=FRESH)
+        tx.add(number, entry, subject=entry.raw, confirmed=True, freshness=FRESH)
     store.mark([1, 2, 3, 4, 7])
 
     since, until = MONDAY + timedelta(seconds=1), MONDAY + timedelta(seconds=5)

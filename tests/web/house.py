@@ -174,7 +174,7 @@ class House:
                     subject=one.user_id,
                     raw_time=one.raw_time,
                     occurrence=0,
-                    generation=1,
+                    confirmed=True,
                     freshness=LATE,
                 )
         return [item.seq for item in self.store.after(0, 10_000)]

@@ -21,8 +21,6 @@ from zkbridge.zk import Attendance, LogCase, LogCursor, LogRead, OpLog, Undecoda
 
 _LOGGER = logging.getLogger(__name__)
 _BATCH: Final = 500
-# What the store calls a record that the log itself has shown.
-_CONFIRMED: Final = 1
 
 Record: TypeAlias = Attendance | OpLog | Undecodable
 
@@ -322,7 +320,7 @@ class _Pass:
             subject=subject,
             raw_time=event.raw_time,
             occurrence=occurrence,
-            generation=_CONFIRMED,
+            confirmed=True,
             freshness=self._freshness(event.source, wall),
         )
         if added and self._index <= self._old:

@@ -80,7 +80,7 @@ def replay(device: ZKDevice, context: Context, request: ReplayRequest) -> int:
                     subject=person.encode("utf-8", "surrogatepass"),
                     raw_time=record.raw_time,
                     occurrence=occurrence,
-                    generation=1,
+                    confirmed=True,
                     freshness=Freshness(
                         age_s=None, seen_mono_s=context.mono(), process=context.process
                     ),

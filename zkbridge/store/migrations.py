@@ -1,20 +1,15 @@
-"""From each earlier version of the file to the next, inside one transaction."""
+"""A new file, and from each earlier version to the next, each in a transaction of its own."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from zkbridge.store.errors import StoreError
-from zkbridge.store.schema import APPLICATION_ID, DAYS, SCHEMA, VERSION
+from zkbridge.store.schema import APPLICATION_ID, SCHEMA, VERSION
 
-# What leads from the version to the next one.
-_STEPS: Final[dict[int, tuple[str, ...]]] = {
-    1: (
-        *DAYS,
-        """INSERT INTO tally SELECT day, hour, terminal, count(*) FROM events
-           WHERE kind = 0 AND day IS NOT NULL GROUP BY day, hour, terminal""",
-    ),
-}
+# By the version they lead to: from the one before it.
+STEPS: Final[Mapping[int, Sequence[str]]] = {}
 
 
 def check_ours(connection: sqlite3.Connection, path: Path) -> int:
@@ -39,20 +34,28 @@ def check_ours(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring a file of that version up to date, 0 being empty; all or nothing."""
-    if version == VERSION:
-        return
+def migrate(
+    connection: sqlite3.Connection, version: int, steps: Mapping[int, Sequence[str]] = STEPS
+) -> None:
+    """Bring a file of that version up to date, 0 being empty.
+
+    What fails leaves the file as the last step before it left it.
+    """
+    if version == 0:
+        _apply(connection, SCHEMA, VERSION)
+        version = VERSION
+    for number in sorted(steps):
+        if number > version:
+            _apply(connection, steps[number], number)
+
+
+def _apply(connection: sqlite3.Connection, statements: Sequence[str], version: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if version == 0:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            statements: tuple[str, ...] = SCHEMA
-        else:
-            statements = tuple(sql for step in range(version, VERSION) for sql in _STEPS[step])
         for statement in statements:
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -9,7 +9,7 @@ from typing import Final
 # "zkbr": tells our file from another program's.
 APPLICATION_ID: Final = 0x7A6B6272
 
-TABLES: Final = (
+_TABLES: Final = (
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     """CREATE TABLE terminals(
         terminal INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -24,18 +24,17 @@ TABLES: Final = (
         recovered INTEGER NOT NULL DEFAULT 0,
         cursor_punches TEXT,
         cursor_operations TEXT,
-        generation_punches INTEGER NOT NULL DEFAULT 1,
-        generation_operations INTEGER NOT NULL DEFAULT 1,
         sdk_build TEXT,
         partial_rest_until INTEGER,
         facts TEXT NOT NULL DEFAULT '{}')""",
     # log: twice the terminal's number, plus 1 for operations: one column less in every row.
+    # confirmed: the log has shown it; else it was seen live only.
     """CREATE TABLE known(
         log INTEGER NOT NULL,
         raw_time INTEGER NOT NULL,
         subject INTEGER NOT NULL,
         occurrence INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
+        confirmed INTEGER NOT NULL,
         PRIMARY KEY(log, raw_time, subject, occurrence)) WITHOUT ROWID""",
     """CREATE TABLE events(
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,7 +83,7 @@ TABLES: Final = (
     "CREATE TABLE views(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
 )
 
-INDEXES: Final = (
+_INDEXES: Final = (
     "CREATE INDEX pending ON events(lane, terminal, seq) WHERE state = 0",
     "CREATE INDEX refused ON events(seq) WHERE state = 2",
     "CREATE INDEX offline ON events(published_offline) WHERE published_offline IS NOT NULL",
@@ -94,7 +93,7 @@ INDEXES: Final = (
 )
 
 # Counts per hour are kept, not counted: a year of them is read in a millisecond.
-DAYS: Final = (
+_DAYS: Final = (
     """CREATE TABLE tally(
         day INTEGER NOT NULL,
         hour INTEGER NOT NULL,
@@ -114,5 +113,5 @@ DAYS: Final = (
     "CREATE INDEX by_day ON events(day, user_id, at, user_name) WHERE kind = 0 AND day IS NOT NULL",
 )
 
-SCHEMA: Final = (*TABLES, *INDEXES, *DAYS)
-VERSION: Final = 2
+SCHEMA: Final = (*_TABLES, *_INDEXES, *_DAYS)
+VERSION: Final = 1

@@ -10,8 +10,7 @@ from zkbridge.store.values import KnownTerminal
 
 _COLUMNS: Final = (
     "terminal, key, id, name, serial, mac, host, port, first_contact, recovered, cursor_punches,"
-    " cursor_operations, generation_punches, generation_operations, sdk_build, partial_rest_until,"
-    " facts"
+    " cursor_operations, sdk_build, partial_rest_until, facts"
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM terminals"  # noqa: S608 - constants
 # Fields that may be remembered one by one.
@@ -52,7 +51,7 @@ def stored_value(field: str, value: object) -> object:
 
 def _terminal(row: tuple[Any, ...]) -> KnownTerminal:
     (number, key, terminal_id, name, serial, mac, host, port, first_contact, recovered, punches,
-     operations, generation_p, generation_o, sdk_build, rest, facts) = row  # fmt: skip
+     operations, sdk_build, rest, facts) = row  # fmt: skip
     return KnownTerminal(
         terminal=number,
         key=key,
@@ -66,8 +65,6 @@ def _terminal(row: tuple[Any, ...]) -> KnownTerminal:
         recovered=bool(recovered),
         cursor_punches=punches,
         cursor_operations=operations,
-        generation_punches=generation_p,
-        generation_operations=generation_o,
         sdk_build=sdk_build,
         partial_rest_until=None if rest is None else from_us(rest),
         facts=json.loads(facts),

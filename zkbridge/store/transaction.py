@@ -88,37 +88,27 @@ class Transaction:
         self._body.execute(sql, (cursor, terminal))
         self._reload(terminal)
 
-    def new_generation(self, terminal: int, log: Log) -> int:
-        """Note that a log began anew (cleared, replaced); returns its generation."""
-        self._require(terminal)
-        column = "generation_punches" if log is Log.PUNCHES else "generation_operations"
-        sql = f"UPDATE terminals SET {column} = {column} + 1 WHERE terminal = ?"  # noqa: S608
-        self._body.execute(sql, (terminal,))
-        return self._reload(terminal).generation(log)
-
     # records
 
     def known_occurrences(
         self, terminal: int, log: Log, raw_time: int, subject: bytes | str
     ) -> Occurrences:
         """Return what is known of a person (or an op-log record) at one packed time."""
-        known = self._require(terminal)
+        self._require(terminal)
         rows = self._body.execute(
-            "SELECT occurrence, generation FROM known"
+            "SELECT occurrence, confirmed FROM known"
             " WHERE log = ? AND raw_time = ? AND subject = ?",
             (log_number(terminal, log), raw_time, self._subject(subject)),
         ).fetchall()
-        current = known.generation(log)
-        confirmed = [occurrence for occurrence, generation in rows if generation == current]
         return Occurrences(
-            confirmed=max(confirmed, default=None),
-            live_unconfirmed=any(generation == 0 for _, generation in rows),
+            confirmed=max((number for number, confirmed in rows if confirmed), default=None),
+            live_unconfirmed=any(not confirmed for _, confirmed in rows),
         )
 
     def is_known(
         self, terminal: int, log: Log, raw_time: int, subject: bytes | str, occurrence: int
     ) -> bool:
-        """Tell whether that record was ever stored, in whatever generation."""
+        """Tell whether that record was ever stored."""
         self._require(terminal)
         key = (log_number(terminal, log), raw_time, self._subject(subject), occurrence)
         return (
@@ -143,14 +133,13 @@ class Transaction:
             log: Where they were read.
             entries: Packed time, subject, occurrence. Others wait meanwhile: some thousand at once.
         """
-        generation = self._require(terminal).generation(log)
+        self._require(terminal)
         number = log_number(terminal, log)
         return self._body.executemany(
-            "INSERT INTO known VALUES(?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET generation = excluded.generation"
-            " WHERE generation <> excluded.generation",
+            "INSERT INTO known VALUES(?, ?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET confirmed = 1 WHERE NOT confirmed",
             [
-                (number, raw_time, self._subject(subject), occurrence, generation)
+                (number, raw_time, self._subject(subject), occurrence)
                 for raw_time, subject, occurrence in entries
             ],
         )
@@ -163,7 +152,7 @@ class Transaction:
         subject: str | bytes = b"",
         raw_time: int = 0,
         occurrence: int = 0,
-        generation: int = 0,
+        confirmed: bool = False,
         freshness: Freshness,
         lane: Lane = Lane.NORMAL,
     ) -> bool:
@@ -175,7 +164,7 @@ class Transaction:
             subject: User key of a punch, the record of an op-log entry; unused for alarms.
             raw_time: Packed time of the record.
             occurrence: As in its id.
-            generation: 0 when seen live only; else the log's, which confirms the record.
+            confirmed: The log has shown it; else it was seen live only.
             freshness: What decides fresh or late at each sending.
             lane: ``REPLAY`` for what is sent once more on demand: knowing it does not stop it.
 
@@ -189,7 +178,7 @@ class Transaction:
             return True
         log = Log.OPERATIONS if isinstance(event, OpEvent) else Log.PUNCHES
         known = Knowledge(raw_time=raw_time, subject=self._subject(subject), occurrence=occurrence)
-        is_new = self._learn(log_number(terminal, log), known, generation)
+        is_new = self._learn(log_number(terminal, log), known, confirmed=confirmed)
         if not is_new and lane is Lane.REPLAY:
             return self._again(terminal, event, known, freshness)
         if is_new:
@@ -215,16 +204,16 @@ class Transaction:
 
     # inside
 
-    def _learn(self, log: int, known: Knowledge, generation: int) -> bool:
+    def _learn(self, log: int, known: Knowledge, *, confirmed: bool) -> bool:
         key = (log, known.raw_time, known.subject, known.occurrence)
         inserted = self._body.execute(
-            "INSERT OR IGNORE INTO known VALUES(?, ?, ?, ?, ?)", (*key, generation)
+            "INSERT OR IGNORE INTO known VALUES(?, ?, ?, ?, ?)", (*key, confirmed)
         ).rowcount
-        if not inserted and generation:
+        if not inserted and confirmed:
             self._body.execute(
-                "UPDATE known SET generation = ? WHERE log = ? AND raw_time = ? AND subject = ?"
-                " AND occurrence = ? AND generation <> ?",
-                (generation, *key, generation),
+                "UPDATE known SET confirmed = 1 WHERE log = ? AND raw_time = ? AND subject = ?"
+                " AND occurrence = ? AND NOT confirmed",
+                key,
             )
         return inserted > 0
 

@@ -38,7 +38,7 @@ class Occurrences(NamedTuple):
     """What is known of one person and one packed time.
 
     Attributes:
-        confirmed: Highest occurrence read from the log of the current generation; None: none.
+        confirmed: Highest occurrence read from the log; None: none.
         live_unconfirmed: One was seen live and no log has shown it yet.
     """
 
@@ -72,8 +72,6 @@ class KnownTerminal:
     recovered: bool = False
     cursor_punches: str | None = None
     cursor_operations: str | None = None
-    generation_punches: int = 1
-    generation_operations: int = 1
     sdk_build: str | None = None
     partial_rest_until: datetime | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -81,10 +79,6 @@ class KnownTerminal:
     def cursor(self, log: Log) -> str | None:
         """Return where reading that log stopped."""
         return self.cursor_punches if log is Log.PUNCHES else self.cursor_operations
-
-    def generation(self, log: Log) -> int:
-        """Return how often that log began anew, from 1."""
-        return self.generation_punches if log is Log.PUNCHES else self.generation_operations
 
     @property
     def identity(self) -> Terminal:
