@@ -18,6 +18,7 @@ from zkbridge.zk.client import TransportKind
 from zkbridge.zk.opcodes import (
     CMD_AUTH,
     CMD_CONNECT,
+    CMD_EXIT,
     CMD_OPTIONS_RRQ,
     CMD_OPTIONS_WRQ,
     CMD_READ_BUFFER,
@@ -162,3 +163,16 @@ def test_index_only_punches_of_a_terminal_that_refuses_its_users_keep_the_index(
             rows = list(client.attendance())
     assert [row.user_id for row in rows] == [str(row.uid) for row in rows]
     assert all(row.uid_only for row in rows)
+
+
+def test_terminal_that_hangs_is_left_soon(terminal: SimulatedTerminal) -> None:
+    terminal.load_punches(punches(500))
+    client = device(terminal, timeout=0.3)
+    client.open()
+    terminal.inject(f.Hang(), CMD_READ_BUFFER)
+    with pytest.raises(ZKUnreachable):
+        list(client.attendance())
+    client.close()
+    # What can still be said is said, whether or not it is heard.
+    assert terminal.wait_for(lambda: terminal.connections == 0)
+    assert [one.command for one in terminal.command_log][-2:] == [CMD_OPTIONS_WRQ, CMD_EXIT]

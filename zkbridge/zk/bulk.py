@@ -8,7 +8,7 @@ from contextlib import suppress
 from struct import Struct
 from typing import Final, NamedTuple, Protocol
 
-from zkbridge.zk.errors import ZKError, ZKNotSupported, ZKProtocolError
+from zkbridge.zk.errors import ZKError, ZKNotSupported, ZKProtocolError, ZKUnreachable
 from zkbridge.zk.exchange import MAX_REPLY_BYTES
 from zkbridge.zk.framing import Frame
 from zkbridge.zk.opcodes import (
@@ -182,8 +182,13 @@ class Table:
             self.stale = not self.inline
             self._channel.budget_s = None
 
-    def discard(self) -> None:
-        """Free after a failure, whose error matters more than another one."""
+    def discard(self, failure: BaseException | None = None) -> None:
+        """Free after a failure, whose error matters more than another one.
+
+        Args:
+            failure: Who cannot be reached is not asked once more.
+        """
+        self.stale = self.stale or isinstance(failure, ZKUnreachable)
         with suppress(ZKError):
             self.free()
 
@@ -244,6 +249,9 @@ def read_table(channel: Channel, command: int, fct: int, ext: int = 0) -> bytes:
     """Read a whole table; see ``transport.read_buffer``."""
     table = open_table(channel, f"table {command}/{fct}", ((command, fct),), ext)
     try:
-        return b"".join(table.read())
-    finally:
-        table.discard()
+        blob = b"".join(table.read())
+    except BaseException as error:
+        table.discard(error)
+        raise
+    table.free()
+    return blob

@@ -241,8 +241,8 @@ class LogRead:
         try:
             for rows in self._pieces():
                 yield from rows
-        except BaseException:
-            self._table.discard()
+        except BaseException as error:
+            self._table.discard(error)
             raise
         self._table.free()
         self._finish()
@@ -323,8 +323,8 @@ class Tables:
         read = LogRead(table, question)
         try:
             read.open()
-        except BaseException:
-            table.discard()
+        except BaseException as error:
+            table.discard(error)
             raise
         return read
 
@@ -340,8 +340,8 @@ class Tables:
         table = self.open(name)
         try:
             blob = b"".join(table.read())
-        except BaseException:
-            table.discard()
+        except BaseException as error:
+            table.discard(error)
             raise
         table.free()
         if not blob:

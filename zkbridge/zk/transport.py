@@ -131,7 +131,7 @@ class SocketTransport(Transport):
         self._session_id = 0
         self._next_number = 0
         self._connected = False
-        self._goodbye = False
+        self._silent = False  # the last request was not answered
         self.events: deque[Frame] = deque()
 
     # --- counters ---
@@ -245,7 +245,7 @@ class SocketTransport(Transport):
         wire = self._wire
         try:
             if wire.is_open:
-                self._say_goodbye(wait=self._connected)
+                self._say_goodbye(wait=self._connected and not self._silent)
         finally:
             for each in self._wires:
                 each.forgive()
@@ -309,13 +309,14 @@ class SocketTransport(Transport):
                 if exchange.patience is Patience.IDLE:
                     return
                 raise self._no_answer(command)
+            self._silent = False
             verdict, part = frame
             if part is not None:
                 yield part
 
     def _stream_unordered(self, command: int, data: bytes) -> Iterator[Frame]:
         tries = 1 if command == CMD_EXIT else _TRIES
-        failure: ZKError = self._no_answer(command)
+        failure: ZKError | None = None
         for _ in range(tries):
             # Each try has a number of its own, but for the very first command of a session,
             # so that what a late answer to an earlier try brings cannot mix with this one's.
@@ -325,11 +326,12 @@ class SocketTransport(Transport):
                 if self._collect(exchange, self._timeout / tries):
                     if command == CMD_CONNECT:
                         self._next_number = 1
+                    self._silent = False
                     return iter(exchange.answer())
-                failure = self._no_answer(command)
+                failure = None
             except ZKProtocolError as error:
                 failure = error
-        raise failure
+        raise failure or self._no_answer(command)
 
     def _collect(self, exchange: Exchange, timeout_s: float) -> bool:
         while True:
@@ -342,6 +344,7 @@ class SocketTransport(Transport):
     def _no_answer(self, command: int) -> ZKUnreachable:
         error = ZKUnreachable(f"{self._host}:{self._port} did not answer command {command} in time")
         error.__cause__ = TimeoutError()
+        self._silent = True
         return error
 
     def _take_number(self) -> int:
