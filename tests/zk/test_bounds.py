@@ -19,8 +19,10 @@ from zkbridge.zk.opcodes import (
     CMD_AUTH,
     CMD_CONNECT,
     CMD_EXIT,
+    CMD_FREE_DATA,
     CMD_OPTIONS_RRQ,
     CMD_OPTIONS_WRQ,
+    CMD_PREPARE_BUFFER,
     CMD_READ_BUFFER,
 )
 
@@ -176,3 +178,19 @@ def test_terminal_that_hangs_is_left_soon(terminal: SimulatedTerminal) -> None:
     # What can still be said is said, whether or not it is heard.
     assert terminal.wait_for(lambda: terminal.connections == 0)
     assert [one.command for one in terminal.command_log][-2:] == [CMD_OPTIONS_WRQ, CMD_EXIT]
+
+
+def test_table_that_a_broken_session_left_behind_is_freed_before_the_next(
+    terminal: SimulatedTerminal,
+) -> None:
+    terminal.load_punches(punches(500))
+    client = device(terminal, timeout=0.3)
+    with client:
+        terminal.inject(f.Silence(), CMD_READ_BUFFER)
+        with pytest.raises(ZKUnreachable):
+            list(client.attendance())
+    terminal.reset_counters()
+    with client:
+        assert len(list(client.attendance())) == 500
+    asked = [one.command for one in terminal.command_log]
+    assert asked.index(CMD_FREE_DATA) < asked.index(CMD_PREPARE_BUFFER)

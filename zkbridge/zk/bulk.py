@@ -135,6 +135,7 @@ class Table:
         size: Bytes of the whole table, its u32 size in front included; 0 when it is empty.
         inline: The whole table came with the first answer; slices cost nothing.
         stale: Another table was prepared since; this one is gone.
+        left_behind: The terminal could not be told to forget it.
     """
 
     def __init__(self, channel: Channel, size: int, blob: bytes | None = None) -> None:
@@ -143,6 +144,7 @@ class Table:
         self.size = size
         self.inline = blob is not None or size == 0
         self.stale = False
+        self.left_behind = False
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from ``start`` to ``end``, one slice of the terminal's at a time.
@@ -188,9 +190,13 @@ class Table:
         Args:
             failure: Who cannot be reached is not asked once more.
         """
-        self.stale = self.stale or isinstance(failure, ZKUnreachable)
-        with suppress(ZKError):
+        if isinstance(failure, ZKUnreachable):
+            self.left_behind = not self.inline
+            self.stale = True
+        try:
             self.free()
+        except ZKError:
+            self.left_behind = True
 
 
 def open_table(
@@ -243,6 +249,12 @@ def _prepared(channel: Channel, reply: Reply) -> Table | None:
     if size > MAX_REPLY_BYTES:
         raise ZKProtocolError(f"a table of {size} bytes was announced")
     return Table(channel, size) if size > HEAD_SIZE else Table(channel, 0, b"")
+
+
+def free_table(channel: Channel) -> None:
+    """Let the terminal forget a table that an earlier session left behind, if it can."""
+    with suppress(ZKNotSupported, ZKProtocolError):
+        gather(channel.stream(CMD_FREE_DATA))
 
 
 def read_table(channel: Channel, command: int, fct: int, ext: int = 0) -> bytes:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from struct import Struct
-from time import monotonic
 from typing import Final, Literal, Self
 
 from zkbridge.zk.bulk import FINGERPRINTS, USERS, Reply
@@ -20,7 +19,7 @@ from zkbridge.zk.codecs import (
 from zkbridge.zk.errors import ZKError, ZKNotSupported, ZKProtocolError
 from zkbridge.zk.incremental import LogCursor, LogName
 from zkbridge.zk.layouts import user_layout
-from zkbridge.zk.live import decode_event
+from zkbridge.zk.listening import Listener
 from zkbridge.zk.models import (
     Attendance,
     Capacity,
@@ -51,9 +50,6 @@ _LOGGER = logging.getLogger(__name__)
 
 TransportKind = Literal["auto", "tcp", "udp"]
 
-# With the answer's own time limit this finds a dead peer within a minute.
-KEEP_ALIVE_S: Final = 45.0
-_KEEP_ALIVE_ANSWER_S: Final = 12.0
 _ALL_FACES: Final = 50
 _BLOB_BUDGET_S: Final = 180.0  # a portrait of 1 MB or a face, on a slow line
 _U32 = Struct("<I")
@@ -79,8 +75,6 @@ class ZKDevice:
     Attributes:
         session: Options and handshake.
         undecodable: Records of the last log read that fitted no layout.
-        keep_alive_s: Seconds of silence after which waiting for events asks whether the
-            terminal is still there; anything else that is asked serves as well.
     """
 
     def __init__(
@@ -104,10 +98,9 @@ class ZKDevice:
         self._firmware: str | None = None
         self._user_ids: dict[int, str] | None = None
         self._tables = Tables(self._transport)
-        self._pending = False
+        self._listener = Listener(self._transport, self.clock)
         self.session = Session(self._transport)
         self.undecodable = 0
-        self.keep_alive_s = KEEP_ALIVE_S
 
     # --- life ---
 
@@ -129,7 +122,7 @@ class ZKDevice:
         Raises:
             ZKError: Whatever went wrong.
         """
-        self._pending = False
+        self._listener.forget()
         self._tables.forget()
         self.session.open(handshake=self._handshake)
         try:
@@ -447,36 +440,23 @@ class ZKDevice:
             ZKUnreachable: The terminal is gone.
             ZKNotSupported: The transport only answers commands.
         """
-        deadline = monotonic() + timeout_s
-        while True:
-            started = monotonic()
-            allowed = min(deadline - started, self._quiet_left(started))
-            frame = self._transport.next_event(max(0.0, allowed), wake)
-            if frame is not None:
-                self._pending = True
-                return decode_event(frame)
-            now = monotonic()
-            if now >= deadline or now < started + allowed:
-                return None
-            self._keep_alive()
+        return self._listener.next(timeout_s, wake)
 
-    def _quiet_left(self, now: float) -> float:
-        last = self.last_frame_mono_s
-        return self.keep_alive_s if last is None else last + self.keep_alive_s - now
+    @property
+    def keep_alive_s(self) -> float:
+        """Seconds of silence after which waiting for events asks whether the terminal is there.
 
-    def _keep_alive(self) -> None:
-        saved, self._transport.budget_s = self._transport.budget_s, _KEEP_ALIVE_ANSWER_S
-        try:
-            with suppress(ZKNotSupported):
-                self.clock()
-        finally:
-            self._transport.budget_s = saved
+        Anything else that is asked serves as well.
+        """
+        return self._listener.keep_alive_s
+
+    @keep_alive_s.setter
+    def keep_alive_s(self, seconds: float) -> None:
+        self._listener.keep_alive_s = seconds
 
     def acknowledge(self) -> None:
         """Tell the terminal that the last event has been taken; once per event."""
-        if self._pending:
-            self._pending = False
-            self._transport.acknowledge()
+        self._listener.acknowledge()
 
     def live_events(self, mask: int = ALL_EVENTS) -> Iterator[LiveEvent]:
         """Yield events as they happen; other commands may be used in between.

@@ -16,6 +16,7 @@ from zkbridge.zk.bulk import (
     Channel,
     Table,
     TableName,
+    free_table,
     open_table,
 )
 from zkbridge.zk.codecs import (
@@ -304,16 +305,21 @@ class Tables:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._current: Table | None = None
+        self._left_behind = False
 
     def forget(self) -> None:
         """Forget what was prepared: the session is another one."""
         if self._current is not None:
+            self._left_behind = self._left_behind or self._current.left_behind
             self._current.stale = True
             self._current = None
 
     def open(self, name: TableName) -> Table:
         """Let the terminal prepare a table; the one before is gone with that."""
         self.forget()
+        if self._left_behind:
+            free_table(self._channel)
+            self._left_behind = False
         self._current = open_table(self._channel, name.name, name.requests)
         return self._current
 
