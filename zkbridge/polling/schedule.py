@@ -96,7 +96,7 @@ class LogSchedule:
         """
         if count != self.count:
             self.counts_froze = False
-        elif new and self.tail_at_s is not None:
+        elif new:
             self.counts_froze = True
         self.count = count
         self.tail_at_s = now_s

@@ -22,7 +22,7 @@ from zkbridge.polling.state import StateKeeper
 from zkbridge.polling.wake import Wake
 from zkbridge.store import KnownTerminal
 from zkbridge.timezones import to_utc
-from zkbridge.vocabulary import USER_CHANGES
+from zkbridge.vocabulary import LOG_CLEARED_OPERATIONS, USER_CHANGES
 from zkbridge.zk import (
     Capacity,
     LogCase,
@@ -334,6 +334,9 @@ class TerminalSession:
             self._keeper.update(last_punch=outcome.last_punch)
         if outcome.operations & USER_CHANGES:
             self._memory.directory.changed()
+        if outcome.operations & LOG_CLEARED_OPERATIONS:
+            # Refilled to the same count it would look as if nothing had happened.
+            self._memory.schedules[Log.PUNCHES].expect_news = True
         if not outcome.whole:
             self._live.expect(outcome.unheard)
 
