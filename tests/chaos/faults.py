@@ -5,7 +5,8 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.terminals import Place, wrong_reply
+from tests.chaos.terminals import Place, wrong_reply, wrong_table
+from zkbridge.zk.opcodes import CMD_PREPARE_BUFFER, CMD_READ_BUFFER
 
 if TYPE_CHECKING:
     from tests.chaos.laboratory import Laboratory
@@ -56,6 +57,12 @@ def wrong_replies(lab: "Laboratory", random: Random) -> None:
     """A terminal's replies arrive wrong, or not at all."""
     terminal = random.choice(lab.places).terminal
     terminal.inject(wrong_reply(random), times=random.randrange(1, 3), skip=random.randrange(0, 6))
+
+
+def wrong_tables(lab: "Laboratory", random: Random) -> None:
+    """A terminal announces a table wrongly."""
+    terminal = random.choice(lab.places).terminal
+    terminal.inject(wrong_table(random), random.choice((CMD_PREPARE_BUFFER, CMD_READ_BUFFER)))
 
 
 def drop_terminal(lab: "Laboratory", random: Random) -> None:
@@ -114,6 +121,7 @@ FAULTS: Final[tuple[tuple[int, Fault], ...]] = (
     (10, cut_broker),
     (10, swallow_acknowledgements),
     (25, wrong_replies),
+    (4, wrong_tables),
     (10, drop_terminal),
     (8, terminal_off),
     (4, forget_sessions),

@@ -88,7 +88,7 @@ class TerminalLog:
             gone = self.shown.popleft()
             gone.excused = gone.source is None
         if amount is None:
-            self._before_clear |= self._occurrences.keys()
+            self._before_clear.update(self._occurrences)
             self._occurrences.clear()
             self._run = (-1, set())
 
@@ -102,7 +102,7 @@ class Verdict:
         lost_by_broker: Acknowledged by the broker, and gone with it.
         discarded: Gone from the terminal before the bridge could read them.
         repeats: Sent more than once.
-        beyond_window: Sent again on one connection, over and above the window.
+        beyond_window: Connections of whose messages more than a window was sent again.
     """
 
     made: int
@@ -153,7 +153,7 @@ class Ledger:
         self._made: dict[str, Made] = {}
         self._received: set[str] = set()
         self._acknowledged: set[str] = set()
-        self._sent: set[str] = set()
+        self._sent: dict[str, int] = {}
         self._repeats: Counter[int] = Counter()
         self._newest: dict[tuple[str, bool], int] = {}
         self._out_of_order: list[str] = []
@@ -169,9 +169,11 @@ class Ledger:
         """The bridge sent a punch to the broker; returns its id."""
         event: str = json.loads(payload)["id"]
         with self._lock:
-            if event in self._sent:
-                self._repeats[connection] += 1
-            self._sent.add(event)
+            before = self._sent.get(event)
+            if before is not None:
+                # The end of an old connection may get here after the start of a new one.
+                self._repeats[min(connection, before)] += 1
+            self._sent[event] = max(connection, before or 0)
         return event
 
     def acknowledged(self, event: str) -> None:
@@ -246,7 +248,7 @@ class Ledger:
                 discarded=sum(made.excused for made in gone),
                 repeats=self._repeats.total(),
                 beyond_window=[
-                    f"{repeats} on connection {connection}"
+                    f"{repeats} of those sent on connection {connection}"
                     for connection, repeats in self._repeats.items()
                     if repeats > WINDOW
                 ],

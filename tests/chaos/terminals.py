@@ -146,8 +146,13 @@ def places(hub: Hub, ledger: Ledger) -> list[Place]:
     return made
 
 
+def wrong_table(random: Random) -> Fault:
+    """Return what can be wrong with a table's announcement."""
+    return random.choice((OversizedTable(), ShortData(random.randrange(1, 50))))
+
+
 def wrong_reply(random: Random) -> Fault:
-    """Return something that can happen to a reply and that a checksum or a length betrays."""
+    """Return something that can happen to any reply and that a checksum or a length betrays."""
     choices: tuple[Fault, ...] = (
         Closed(reset=random.random() < 0.5),
         CorruptChecksum(),
@@ -160,10 +165,8 @@ def wrong_reply(random: Random) -> Fault:
         LateAnswer(),
         Lost((random.randrange(-2, 2),)),
         OversizedLength(),
-        OversizedTable(),
         Refused(),
         Repeated(),
-        ShortData(random.randrange(1, 50)),
         Silence(),
         Split(tuple(random.randrange(1, 2000) for _ in range(3)), 0.01),
         WrongLength(random.choice((-4, 3, 100))),
