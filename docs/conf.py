@@ -24,13 +24,14 @@ myst_enable_extensions = ["attrs_block", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
-autoclass_content = "class"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autoclass_content = "both"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-napoleon_custom_sections = ["Yields"]
 
 html_theme = "furo"
 html_title = f"zkbridge {release}"
@@ -41,4 +42,3 @@ html_show_sourcelink = False
 html_show_sphinx = False
 # Nothing is loaded from other hosts: the built pages work without a network.
 html_theme_options = {"navigation_with_keys": True}
-html_favicon = None

@@ -4,6 +4,7 @@
 rendered as if it stood in the page.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Final
@@ -24,6 +25,10 @@ from zkbridge_docs import (
     troubles,
     words,
 )
+
+# Which section of which paper: nobody who reads the pages has it.
+_NOTE: Final = re.compile(r"protocol\.md [\d.]+: |,? ?\((?:contract|protocol\.md) [\d.]+\)")
+_WORDS: Final = re.compile(r"of contract [\d.]+")
 
 MAKERS: Final[Mapping[str, Callable[[], str]]] = {
     "options": options.all_options,
@@ -102,7 +107,8 @@ def without_sources(
         elif not line.strip():
             leaving_out = False
         if not leaving_out:
-            kept.append(line.partition(" Source: ")[0])
+            without = _NOTE.sub("", line.partition(" Source: ")[0])
+            kept.append(_WORDS.sub("as in payloads", without))
     lines[:] = kept
 
 

@@ -1,0 +1,1 @@
+"""The documentation: it builds, says everything there is, and what it says works."""
