@@ -198,8 +198,8 @@ ATTLOG_49 = Layout(
 )
 ATTLOG_16 = Layout(
     "attlog-16",
-    Struct("<IIBB2xI"),
-    ("number", "raw_time", "punch", "status", "work_code"),
+    Struct("<IIBBHI"),
+    ("number", "raw_time", "punch", "status", "reserved", "work_code"),
     "protocol.md 6.3, captured",
 )
 ATTLOG_8 = Layout(

@@ -148,7 +148,8 @@ class Exchange:
         return self._final(frame)
 
     def _final(self, frame: Frame) -> Verdict:
-        if self._command in _ONE_FRAME or self._command in BULK_COMMANDS:
+        documented = self._command in _ONE_FRAME or self._command in BULK_COMMANDS
+        if documented or frame.cmd != CMD_ACK_OK:
             return Verdict.LAST
         # Nobody has documented how this command's answer ends: listen until it is quiet.
         self._last = frame

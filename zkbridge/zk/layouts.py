@@ -25,11 +25,12 @@ _SAMPLE: Final = 48  # records that are looked at
 _MAX_RECORD: Final = 1024
 _KNOWN: Final = 0.5  # a size that counts confirm: most of it must make sense
 _GUESSED: Final = 0.7
+_CONFIRMED: Final = 0.1  # what the counters' word adds
 _CONVINCING: Final = 0.2  # by so much another size must make more sense than the counted one
 _MAX_CODE: Final = 30  # verification codes and punch states in use are small, or 255
 _UNDEFINED: Final = 255
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
-_ID_WEIGHT, _DATE_WEIGHT, _CODE_WEIGHT = 4, 4, 1
+_ID_WEIGHT, _DATE_WEIGHT, _CODE_WEIGHT, _RESERVED_WEIGHT = 4, 4, 1, 2
 
 Fields = dict[str, int | bytes]
 
@@ -98,28 +99,30 @@ def _choose(
     guessed: Sequence[Layout],
     score: Callable[[Layout], float],
 ) -> Layout:
-    confirmed = _best(counted, score, _KNOWN)
-    layout = _best(guessed, score, _GUESSED)
-    # Where the counts lag behind, or are none, what the records look like decides.
-    if confirmed is not None and (layout is None or score(layout) < score(confirmed) + _CONVINCING):
-        return confirmed
-    if layout is None:
-        tried = ", ".join(f"{each.size}" for each in (*counted, *guessed)) or "none"
+    """Take the layout whose records make most sense; the counters' one where that is close.
+
+    Counters alone are no proof: where they lag, a multiple of the true size divides the table
+    too, and would swallow every other record.
+    """
+    best: Layout | None = None
+    most = 0.0
+    # What no terminal is known to have comes last: it has to be better, not just as good.
+    unheard_of = [layout for layout in counted if layout not in guessed]
+    for layout in (*guessed, *unheard_of):
+        points = score(layout)
+        confirmed = layout in counted
+        if points < (_KNOWN if confirmed else _GUESSED):
+            continue
+        if confirmed and layout in guessed:
+            points += _CONFIRMED
+        if points > most:
+            best, most = layout, points
+    if best is None:
+        tried = ", ".join(f"{each.size}" for each in (*guessed, *unheard_of)) or "none"
         raise ZKProtocolError(
             f"{misfit} by the counters, fit no known record size "
             f"(tried: {tried}); they start with {records[:64].hex(' ')}"
         )
-    return layout
-
-
-def _best(
-    layouts: Sequence[Layout], score: Callable[[Layout], float], least: float
-) -> Layout | None:
-    best: Layout | None = None
-    for layout in layouts:
-        points = score(layout)
-        if points > least or (best is None and points == least):
-            best, least = layout, points
     return best
 
 
@@ -148,6 +151,9 @@ def _punch_score(fields: Fields, newest_year: int) -> float:
             weight += _CODE_WEIGHT
             code = int(fields[name])
             points += _CODE_WEIGHT * (code <= _MAX_CODE or code == _UNDEFINED)
+    if "reserved" in fields:
+        weight += _RESERVED_WEIGHT
+        points += _RESERVED_WEIGHT * (fields["reserved"] == 0)
     return points / weight
 
 

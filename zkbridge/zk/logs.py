@@ -147,7 +147,7 @@ class PunchDecoder:
         if self.layout is ATTLOG_16:
             return (
                 (None, str(number), status, raw_time, punch, work_code)
-                for number, raw_time, punch, status, work_code in unpacked
+                for number, raw_time, punch, status, _, work_code in unpacked
             )
         names = self._user_ids
         if self.layout is ATTLOG_8B:
