@@ -19,13 +19,20 @@ def blocks(text: str, language: str) -> list[str]:
 
 @dataclass(eq=False)
 class Page(HTMLParser):
-    """One page: its ids, links and code."""
+    """One page: its ids, links and code.
+
+    Attributes:
+        loaded: What a browser fetches with it.
+        codes: Words in the text that are code.
+        shown: Blocks of code.
+    """
 
     ids: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     codes: set[str] = field(default_factory=set)
     headings: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     _collecting: list[tuple[str, list[str]]] = field(default_factory=list)
 
@@ -43,7 +50,7 @@ class Page(HTMLParser):
             self.loaded.append(told["src"])
         if tag == "link" and "href" in told:
             self.loaded.append(told["href"])
-        if tag in {"code", "h1", "h2", "h3"}:
+        if tag in {"code", "pre", "h1", "h2", "h3"}:
             self._collecting.append((tag, []))
 
     def handle_endtag(self, tag: str) -> None:
@@ -53,6 +60,8 @@ class Page(HTMLParser):
             text = "".join(parts)
             if tag == "code":
                 self.codes.add(text)
+            elif tag == "pre":
+                self.shown.append(text)
             else:
                 self.headings.append(text.rstrip("¶"))
 

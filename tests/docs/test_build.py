@@ -1,6 +1,7 @@
 """The built documentation: complete, without dead links, without strangers."""
 
 import inspect
+import json
 import re
 from itertools import pairwise
 
@@ -131,6 +132,16 @@ def test_every_word_in_payloads_is_documented(pages: Pages) -> None:
     words = {*PUNCH_TYPES, *VERIFY_METHODS.values(), *OPERATIONS.values(), *ALARM_TYPES}
 
     assert words <= pages["topics.html"].codes
+
+
+def test_every_field_of_the_payloads_is_documented(pages: Pages) -> None:
+    page = pages["topics.html"]
+    payloads = [json.loads(shown) for shown in page.shown if shown.startswith("{")]
+    fields = {name for payload in payloads for name in payload}
+
+    assert len(payloads) == 6
+    assert {"user_id", "raw_time", "params", "clock_drift", "instance"} <= fields
+    assert fields <= page.codes
 
 
 @pytest.mark.parametrize("path", [path for path, _ in endpoint_paths()])

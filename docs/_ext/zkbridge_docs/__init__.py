@@ -78,7 +78,7 @@ class Generated(SphinxDirective):
         place = nodes.Element()
         place.document = self.state.document
         self.state.nested_parse(lines, self.content_offset, place, match_titles=True)
-        return place.children
+        return list(place.children)
 
 
 class Diagram(SphinxDirective):

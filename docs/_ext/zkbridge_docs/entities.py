@@ -8,7 +8,8 @@ import yaml
 
 from zkbridge.config import PeopleOptions
 from zkbridge.events import DeviceFacts, Terminal, TerminalState, TerminalView
-from zkbridge.homeassistant.entities import BRIDGE, PERSON_KEYS, TERMINAL, Entity
+from zkbridge.homeassistant.entities import BRIDGE, PERSON_KEYS, TERMINAL
+from zkbridge.homeassistant.model import Entity
 from zkbridge_docs.tables import code, table
 
 _ROOT: Final = Path(__file__).parents[3]
@@ -79,7 +80,7 @@ class _Loader(yaml.SafeLoader):
     """Reads blueprints, whose ``!input`` means nothing here."""
 
 
-_Loader.add_constructor("!input", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("!input", lambda _loader, node: str(node.value))
 
 
 def blueprints() -> str:
