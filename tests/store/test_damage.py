@@ -15,9 +15,10 @@ import pytest
 from tests.store.making import KEY, FakeClock, add_punch, punch, store_punches, terminal
 from zkbridge.events import Log
 from zkbridge.store import Lane, Store, StoreDamaged, StoreError
+from zkbridge.store.connections import PAGE_BYTES
 
 _WAIT_S = 30.0
-_PAGE = 4096
+_PAGE = PAGE_BYTES
 
 
 def _prepared(path: Path, clock: FakeClock, *, punches: int = 300) -> str:

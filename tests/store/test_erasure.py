@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -172,6 +173,36 @@ def test_a_forgotten_person_is_nowhere_on_the_disk(store: Store, path: Path) -> 
 def test_a_person_whose_id_is_odd_has_odd_topics(store: Store) -> None:
     store.remember_topic(["zkbridge/people/x7331202f/state", "zkbridge/people/s1 /state"])
     assert store.forget_user("s1 /").topics == {"zkbridge/people/x7331202f/state"}
+
+
+def _forget(store: Store, path: Path) -> None:
+    store.forget_user(_PERSON)
+
+
+def _forget_elsewhere(store: Store, path: Path) -> None:
+    forget_in_file(path, _PERSON)
+
+
+def _retain(store: Store, path: Path) -> None:
+    store.mark(range(1, 4))
+    store.retention(_DAY, MONDAY + 90 * _DAY)
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["same run", "after a restart"])
+@pytest.mark.parametrize("erase", [_forget, _forget_elsewhere, _retain])
+def test_numbers_of_erased_events_are_not_used_again(
+    store: Store, path: Path, erase: Callable[[Store, Path], None], *, restart: bool
+) -> None:
+    store_punches(store, *[punch(n, _PERSON) for n in range(3)])
+    erase(store, path)
+    assert store.last_seq() == 0
+    if restart:
+        store.close()
+        store.open()
+
+    store_punches(store, punch(7), punch(8))
+
+    assert [item.seq for item in store.pending(Lane.NORMAL, None, 0, 9)] == [4, 5]
 
 
 def test_files_set_aside_earlier_are_named(store: Store, path: Path) -> None:

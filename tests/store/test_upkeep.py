@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from tests.store.making import add_punch, punch, store_punches
+from zkbridge.events import Log
 from zkbridge.store import Lane, Store
 from zkbridge.store.housekeeping import Housekeeping
 
@@ -51,6 +52,23 @@ def test_the_log_stays_bounded_while_producers_never_pause(store: Store, path: P
 
     # Without checkpoints it would be beyond 100 MB.
     assert largest < 40 << 20
+
+
+def test_a_punch_writes_little(store: Store, path: Path) -> None:
+    number = store_punches(store)
+    store._database.empty_log()
+    count = 100
+    for n in range(count):
+        with store.transaction() as tx:
+            add_punch(tx, number, punch(n, str(n % 7)), confirmed=False)
+        store.mark([item.seq for item in store.pending(Lane.NORMAL, number, 0, 9)])
+        with store.transaction() as tx:
+            add_punch(tx, number, punch(n, str(n % 7)))
+            tx.move_cursor(number, Log.PUNCHES, f"{n} " + "x" * 300)
+
+    # Eight trees for the punch, two for its delivery, two when its log confirms it; now and then a
+    # page is full. Cards wear out by this.
+    assert _log_bytes(path) / count < 16 * 1024
 
 
 def test_an_idle_store_is_left_alone(store: Store) -> None:

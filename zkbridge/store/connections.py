@@ -9,6 +9,9 @@ from typing import Any, Final, Protocol
 
 from zkbridge.store.errors import StoreError, StoreFull
 
+# Of a new file. A punch touches some ten pages in as many trees, and each goes to the log whole.
+PAGE_BYTES: Final = 1024
+
 _BUSY_S: Final = 30.0
 _WRITER_CACHE_KIB: Final = 512
 _READER_CACHE_KIB: Final = 512
@@ -78,6 +81,7 @@ def prepare_writer(connection: sqlite3.Connection) -> None:
     Raises:
         StoreError: The file system is not fit for it.
     """
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
     if mode != "wal":
         raise StoreError(

@@ -157,7 +157,6 @@ class Database:
                 existed=False,
                 damaged=True,
                 highest=highest,
-                highest_seq=self.memory.highest_seq,
             ),
         )
         self._aside = None

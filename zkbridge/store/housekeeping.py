@@ -12,9 +12,10 @@ from zkbridge.store.database import Database
 
 _LOGGER = logging.getLogger(__name__)
 
-# Rows written since the last checkpoint; some pages of the log each.
-_MANY_CHANGES: Final = 400
-_LONG_LOG_PAGES: Final = 2000
+# Rows written since the last checkpoint; some pages of the log each. The more at once, the fewer
+# pages go into the file more than once.
+_MANY_CHANGES: Final = 1000
+_LONG_LOG_PAGES: Final = 8000
 
 
 class Housekeeping:

@@ -47,14 +47,12 @@ class Found:
         existed: There was a file, and it is the one in use now.
         damaged: There was one, and it was set aside.
         highest: Highest number a terminal had in it.
-        highest_seq: Last event in it.
     """
 
     noted: Life | None
     existed: bool
     damaged: bool = False
     highest: int = 0
-    highest_seq: int = 0
 
 
 def begin(writer: sqlite3.Connection, found: Found, path: Path, now: datetime) -> Begun:
@@ -76,10 +74,8 @@ def begin(writer: sqlite3.Connection, found: Found, path: Path, now: datetime) -
     writer.execute("BEGIN IMMEDIATE")
     put_meta(writer, instance=begun.instance, salt=begun.salt, life=begun.count, clean=0)
     if older_copy:
-        writer.execute(
-            "UPDATE terminals SET recovered = 1, first_contact = NULL,"
-            " cursor_punches = NULL, cursor_operations = NULL"
-        )
+        writer.execute("UPDATE terminals SET recovered = 1, first_contact = NULL")
+        writer.execute("DELETE FROM cursors")
     if lost:
         _reserve(writer, found, now)
     writer.execute("COMMIT")
@@ -118,15 +114,14 @@ def _owing(writer: sqlite3.Connection) -> bool:
 def _reserve(writer: sqlite3.Connection, found: Found, now: datetime) -> None:
     """Keep places for terminals of the lost file; number what is to come above what it had.
 
-    Somebody may still hold a terminal's number for a cursor, or an event's for an acknowledgement.
+    Somebody may still hold a terminal's number for a cursor.
     """
-    for table, column, highest in (
-        ("terminals", "terminal", found.highest),
-        ("events", "seq", found.highest_seq),
-    ):
-        writer.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-        last = f"SELECT ?, max(?, coalesce(max({column}), 0)) FROM {table}"  # noqa: S608 - constants
-        writer.execute(f"INSERT INTO sqlite_sequence {last}", (table, highest))
+    writer.execute("DELETE FROM sqlite_sequence")
+    writer.execute(
+        "INSERT INTO sqlite_sequence"
+        " SELECT 'terminals', max(?, coalesce(max(terminal), 0)) FROM terminals",
+        (found.highest,),
+    )
     if found.noted is None or found.noted.unreadable:
         put_meta(writer, lost_all=to_us(now))
         return

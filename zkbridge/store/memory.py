@@ -20,7 +20,7 @@ class Memory:
         terminals: By the store's number; replaced, never changed, so that readers need no lock.
         refused: Events that the broker refused for good.
         newest_seen_us: Newest ``seen_at`` stored.
-        highest_seq: Last event stored.
+        highest_seq: Highest number an event ever had.
     """
 
     def __init__(self) -> None:
@@ -45,15 +45,19 @@ class Memory:
             (_SEEN_WINDOW,),
         ).fetchone()
         (highest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-        noted = connection.execute("SELECT value FROM meta WHERE key = 'newest_seen'").fetchone()
+        noted = dict(
+            connection.execute(
+                "SELECT key, value FROM meta WHERE key IN ('newest_seen', 'highest_seq')"
+            )
+        )
         topics = connection.execute("SELECT topic, clear FROM topics").fetchall()
         with self._lock:
             self.terminals = terminals
             self._topics = {topic: bool(clear) for topic, clear in topics}
             self._pending = Counter({(number, Lane(lane)): count for number, lane, count in counts})
             self.refused = refused
-            self.highest_seq = max(self.highest_seq, highest)
-            self.newest_seen_us = max(newest or 0, noted[0] if noted else 0)
+            self.highest_seq = max(self.highest_seq, highest, noted.get("highest_seq", 0))
+            self.newest_seen_us = max(newest or 0, noted.get("newest_seen", 0))
 
     def apply(self, effects: Iterable[Effects]) -> None:
         """Follow what was committed."""

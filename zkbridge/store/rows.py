@@ -18,8 +18,10 @@ CONTENT: Final = (
     " params, raw, age_s, seen_mono_s, process"
 )
 _CONTENT: Final = tuple(CONTENT.split(", "))
+# Numbered above the highest number known, and above what the same transaction stored before.
 INSERT: Final = (
-    f"INSERT INTO events(terminal, lane, state, {CONTENT}) VALUES(?, ?, 0"
+    f"INSERT INTO events(seq, terminal, lane, state, {CONTENT})"  # noqa: S608 - constants
+    " VALUES(1 + max(?, (SELECT coalesce(max(seq), 0) FROM events)), ?, ?, 0"
     + ", ?" * len(_CONTENT)
     + ")"
 )

@@ -22,11 +22,11 @@ _TABLES: Final = (
         port INTEGER NOT NULL,
         first_contact INTEGER,
         recovered INTEGER NOT NULL DEFAULT 0,
-        cursor_punches TEXT,
-        cursor_operations TEXT,
         sdk_build TEXT,
         partial_rest_until INTEGER,
         facts TEXT NOT NULL DEFAULT '{}')""",
+    # Of its own, because it moves with every punch: the terminal's row is long. log: as in known.
+    "CREATE TABLE cursors(log INTEGER PRIMARY KEY, cursor TEXT NOT NULL)",
     # log: twice the terminal's number, plus 1 for operations: one column less in every row.
     # confirmed: the log has shown it; else it was seen live only.
     """CREATE TABLE known(
@@ -36,8 +36,9 @@ _TABLES: Final = (
         occurrence INTEGER NOT NULL,
         confirmed INTEGER NOT NULL,
         PRIMARY KEY(log, raw_time, subject, occurrence)) WITHOUT ROWID""",
+    # seq: never used twice (see _NUMBERS); AUTOINCREMENT would write one page more each.
     """CREATE TABLE events(
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq INTEGER PRIMARY KEY,
         terminal INTEGER NOT NULL,
         kind INTEGER NOT NULL,
         lane INTEGER NOT NULL,
@@ -92,6 +93,15 @@ _INDEXES: Final = (
     "CREATE INDEX by_user ON events(user_id, kind, at) WHERE user_id IS NOT NULL",
 )
 
+# The page and the publisher count on growing numbers, also when the newest events were erased.
+_NUMBERS: Final = (
+    """CREATE TRIGGER last_number BEFORE DELETE ON events
+       WHEN NOT EXISTS (SELECT 1 FROM events WHERE seq > OLD.seq) BEGIN
+         INSERT INTO meta VALUES('highest_seq', OLD.seq)
+         ON CONFLICT DO UPDATE SET value = max(value, excluded.value);
+       END""",
+)
+
 # Counts per hour are kept, not counted: a year of them is read in a millisecond.
 _DAYS: Final = (
     """CREATE TABLE tally(
@@ -113,5 +123,5 @@ _DAYS: Final = (
     "CREATE INDEX by_day ON events(day, user_id, at, user_name) WHERE kind = 0 AND day IS NOT NULL",
 )
 
-SCHEMA: Final = (*_TABLES, *_INDEXES, *_DAYS)
+SCHEMA: Final = (*_TABLES, *_INDEXES, *_NUMBERS, *_DAYS)
 VERSION: Final = 1

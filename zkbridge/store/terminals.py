@@ -9,8 +9,10 @@ from zkbridge.store.rows import from_us, to_us
 from zkbridge.store.values import KnownTerminal
 
 _COLUMNS: Final = (
-    "terminal, key, id, name, serial, mac, host, port, first_contact, recovered, cursor_punches,"
-    " cursor_operations, sdk_build, partial_rest_until, facts"
+    "terminal, key, id, name, serial, mac, host, port, first_contact, recovered,"
+    " (SELECT cursor FROM cursors WHERE log = terminal * 2),"
+    " (SELECT cursor FROM cursors WHERE log = terminal * 2 + 1),"
+    " sdk_build, partial_rest_until, facts"
 )
 _SELECT: Final = f"SELECT {_COLUMNS} FROM terminals"  # noqa: S608 - constants
 # Fields that may be remembered one by one.

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from zkbridge.events import Alarm, Event, Freshness, Log, OpEvent
@@ -80,13 +81,18 @@ class Transaction:
             self._body.execute(sql, (stored, terminal))
         return self._reload(terminal)
 
-    def move_cursor(self, terminal: int, log: Log, cursor: str | None) -> None:
+    def move_cursor(self, terminal: int, log: Log, cursor: str) -> None:
         """Note where reading a log stopped."""
-        self._require(terminal)
-        column = "cursor_punches" if log is Log.PUNCHES else "cursor_operations"
-        sql = f"UPDATE terminals SET {column} = ? WHERE terminal = ?"  # noqa: S608 - constants
-        self._body.execute(sql, (cursor, terminal))
-        self._reload(terminal)
+        known = self._require(terminal)
+        self._body.execute(
+            "INSERT INTO cursors VALUES(?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor",
+            (log_number(terminal, log), cursor),
+        )
+        self._body.effects.terminals[terminal] = (
+            replace(known, cursor_punches=cursor)
+            if log is Log.PUNCHES
+            else replace(known, cursor_operations=cursor)
+        )
 
     # records
 
@@ -225,7 +231,8 @@ class Transaction:
         freshness: Freshness,
         lane: Lane,
     ) -> None:
-        row = (terminal, lane, *event_row(event, known, freshness))
+        highest = self._database.memory.highest_seq
+        row = (highest, terminal, lane, *event_row(event, known, freshness))
         cursor = self._body.execute(INSERT, row)
         effects = self._body.effects
         effects.highest_seq = max(effects.highest_seq, cursor.lastrowid or 0)
