@@ -4,8 +4,10 @@ import inspect
 import json
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs.pages import DOCS, Pages
@@ -57,6 +59,10 @@ def test_no_page_says_the_same_heading_twice_in_a_row(pages: Pages) -> None:
 # Complete
 
 
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[’']", "'", text).split())  # noqa: RUF001 - as it is typeset
+
+
 def _option_paths(schema: dict[str, object], prefix: str = "") -> list[str]:
     definitions = Options.model_json_schema()["$defs"]
     found: list[str] = []
@@ -87,6 +93,30 @@ def test_every_option_is_documented(pages: Pages, option: str) -> None:
         assert {f"{section}.…"} <= page.codes
     if not section.startswith("terminals"):
         assert f"ZKBRIDGE_{option.upper().replace('.', '__')}" in page.codes
+
+
+def test_every_description_is_shown_whole(pages: Pages) -> None:
+    schema = Options.model_json_schema()
+    models = [schema, *schema["$defs"].values()]
+    told = [
+        field["description"]
+        for model in models
+        for field in model["properties"].values()
+        if "description" in field and "$ref" not in field
+    ]
+    text = _plain(pages["configuration.html"].text)
+
+    assert len(told) > 40
+    assert [each for each in told if _plain(each) not in text] == []
+
+
+def test_every_option_of_the_addon_is_documented(pages: Pages, root: Path) -> None:
+    page = pages["home-assistant.html"]
+    addon = yaml.safe_load((root / "ha_addon/config.yaml").read_text(encoding="utf-8"))
+    names = set(addon["schema"]) | {f"terminals[].{key}" for key in addon["schema"]["terminals"][0]}
+
+    assert names <= page.codes
+    assert "the tag zk-<user id>" in page.text
 
 
 @pytest.mark.parametrize("entity", [*TERMINAL, *BRIDGE], ids=lambda each: each.key)

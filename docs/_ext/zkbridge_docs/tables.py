@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 
 
 def cell(text: str) -> str:
-    """Make a text fit for one cell."""
-    return " ".join(text.replace("|", "\\|").split())
+    """Make a text fit for one cell; what is no code is no HTML either."""
+    parts = " ".join(text.replace("|", "\\|").split()).split("`")
+    return "`".join(
+        part if place % 2 else part.replace("<", "&lt;") for place, part in enumerate(parts)
+    )
 
 
 def code(text: str) -> str:
