@@ -78,10 +78,7 @@ class Reader:
             "COLUMNS": "200",
             "DEMO_SECONDS": "8",
             "PIP_NO_INDEX": "1",
-            # The address in the README means this repository.
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
-            "GIT_CONFIG_VALUE_0": "https://github.com/zkbridge/zkbridge",
+            "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"),
             # What the README's reader has and this machine has not.
             "ZKBRIDGE_MQTT__HOST": "127.0.0.1",
             "ZKBRIDGE_MQTT__PORT": str(self.broker.port),
@@ -121,6 +118,11 @@ class Reader:
 
     def get_ready(self) -> None:
         """Clone, as the README's first line says, and let pip find what is installed here."""
+        # The address in the README means this repository, whoever owns its files here.
+        (self.folder / "gitconfig").write_text(
+            f'[url "{ROOT.as_uri()}"]\n insteadOf = https://github.com/zkbridge/zkbridge\n'
+            "[safe]\n directory = *\n"
+        )
         self.do(LINES[0], self.folder)
         subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-m", "venv", str(self.clone / ".venv")], check=True
