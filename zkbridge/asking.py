@@ -39,3 +39,21 @@ def served(device: ZKDevice, read: Callable[[], Iterable[_Answer]]) -> Iterator[
     head, rest = answered(device, begun)
     yield from head
     yield from rest
+
+
+def reads(device: ZKDevice) -> dict[str, ZKNotSupported | None]:
+    """Try each kind of read that the bridge does; what is refused comes with the refusal."""
+    attempts: dict[str, Callable[[], object]] = {
+        "users": device.users,
+        "punches": lambda: next(iter(device.read_log("punches")), None),
+        "operations": lambda: next(iter(device.read_log("operations")), None),
+        "live": device.register_events,
+    }
+    refused: dict[str, ZKNotSupported | None] = {}
+    for name, attempt in attempts.items():
+        try:
+            answered(device, attempt)
+            refused[name] = None
+        except ZKNotSupported as error:
+            refused[name] = error
+    return refused

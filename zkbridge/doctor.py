@@ -2,14 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from zkbridge.asking import answered
+from zkbridge.asking import reads
 from zkbridge.config import MqttOptions, Options, TerminalOptions, terminal_ids
 from zkbridge.events import Trouble
 from zkbridge.identity import normal_mac, normal_serial
@@ -20,7 +20,7 @@ from zkbridge.mqtt.messages import Message
 from zkbridge.polling.worker import trouble_of
 from zkbridge.timezones import to_utc, zone
 from zkbridge.troubles import TROUBLES
-from zkbridge.zk import Capacity, ZKDevice, ZKError, ZKNotATerminal, ZKNotSupported, ZKUnreachable
+from zkbridge.zk import Capacity, ZKDevice, ZKError, ZKNotATerminal, ZKUnreachable
 
 _BROKER_PATIENCE_S: Final = 15.0
 _AT_ONCE: Final = 16
@@ -176,27 +176,14 @@ def _examined(device: ZKDevice, found: Finding, options: TerminalOptions) -> Fin
         capacity=capacity,
         log_used=used,
     )
-    reads, problems = _reads(device)
-    return replace(found, reads=reads, problems=(*problems, *_remarks(found)))
-
-
-def _reads(device: ZKDevice) -> tuple[dict[str, bool], list[Problem]]:
-    attempts: dict[str, Callable[[], object]] = {
-        "users": device.users,
-        "punches": lambda: next(iter(device.read_log("punches")), None),
-        "operations": lambda: next(iter(device.read_log("operations")), None),
-        "live": device.register_events,
-    }
-    works: dict[str, bool] = {}
-    problems: list[Problem] = []
-    for name, attempt in attempts.items():
-        try:
-            answered(device, attempt)
-            works[name] = True
-        except ZKNotSupported as error:
-            works[name] = False
-            problems.append(_problem(trouble_of(error), f"{name}: {error}"))
-    return works, problems
+    refused = reads(device)
+    problems = [
+        _problem(trouble_of(error), f"{name}: {error}")
+        for name, error in refused.items()
+        if error is not None
+    ]
+    works = {name: error is None for name, error in refused.items()}
+    return replace(found, reads=works, problems=(*problems, *_remarks(found)))
 
 
 def _remarks(found: Finding) -> Iterator[Problem]:
