@@ -16,6 +16,7 @@ from zkbridge.cli.application import app
 from zkbridge.config import Options
 from zkbridge.events import Trouble
 from zkbridge.homeassistant.entities import BRIDGE, TERMINAL
+from zkbridge.homeassistant.model import Place
 from zkbridge.metrics import CountingMetrics, Readings, TerminalReading
 from zkbridge.mqtt.topics import Topics
 from zkbridge.troubles import TROUBLES
@@ -162,6 +163,20 @@ def test_every_word_in_payloads_is_documented(pages: Pages) -> None:
     words = {*PUNCH_TYPES, *VERIFY_METHODS.values(), *OPERATIONS.values(), *ALARM_TYPES}
 
     assert words <= pages["topics.html"].codes
+
+
+def test_the_shown_states_have_every_field_that_an_entity_reads(pages: Pages) -> None:
+    payloads = [json.loads(shown) for shown in pages["topics.html"].shown if shown.startswith("{")]
+    terminal = next(payload for payload in payloads if "clock_drift" in payload)
+    bridge = next(payload for payload in payloads if "instance" in payload)
+
+    for catalogue, state in ((TERMINAL, terminal), (BRIDGE, bridge)):
+        reading = [each for each in catalogue if each.topics.get("state_topic") is Place.STATE]
+        templates = " ".join(str(value) for each in reading for value in each.keys.values())
+        fields = set(re.findall(r"value_json\.get\('(\w+)'\)", templates))
+
+        assert fields
+        assert fields <= set(state)
 
 
 def test_every_field_of_the_payloads_is_documented(pages: Pages) -> None:
