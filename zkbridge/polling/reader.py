@@ -7,7 +7,7 @@ is ``schedule``) nor what changed in a log (that is the client's incremental rea
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
@@ -67,23 +67,39 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Position:
-    """Where a log was read to; the part of a cursor that only the bridge knows."""
+    """Where a log was read to; the part of a cursor that only the bridge knows.
+
+    Attributes:
+        interrupted: Records behind it are stored already. A tail could not tell them from
+            later equal ones; the whole log can.
+    """
 
     cursor: LogCursor
     run_time: int | None = None
     run_people: tuple[str, ...] = ()
+    interrupted: bool = False
 
     def to_json(self) -> str:
         """Format for the store."""
         return json.dumps(
-            {"at": self.cursor.to_json(), "run": self.run_time, "people": self.run_people}
+            {
+                "at": self.cursor.to_json(),
+                "run": self.run_time,
+                "people": self.run_people,
+                "interrupted": self.interrupted,
+            }
         )
 
     @classmethod
     def from_json(cls, text: str) -> "_Position":
         """Parse what the store kept."""
         kept = json.loads(text)
-        return cls(LogCursor.from_json(kept["at"]), kept["run"], tuple(kept["people"]))
+        return cls(
+            LogCursor.from_json(kept["at"]),
+            kept["run"],
+            tuple(kept["people"]),
+            kept.get("interrupted", False),
+        )
 
 
 class LogReader:
@@ -145,7 +161,7 @@ class LogReader:
             self._log.value,
             self._position.cursor if self._position else None,
             count=count,
-            verify_whole=whole,
+            verify_whole=whole or (self._position is not None and self._position.interrupted),
             key=self._context.translator.key,
         )
         outcome = Outcome(whole=result.whole, case=result.case)
@@ -160,8 +176,7 @@ class LogReader:
                     self._meet_strangers(batch, ask_about)
                 self._finish(pass_, batch, result, outcome)
                 break
-            with self._context.store.transaction() as tx:
-                pass_.store(tx, batch, outcome)
+            self._store_part(pass_, batch, outcome)
         else:
             self._finish(pass_, [], result, outcome)
         outcome.case = result.case
@@ -175,6 +190,16 @@ class LogReader:
         for record in batch:
             if isinstance(record, Attendance) and directory.is_stranger(record.user_id):
                 ask_about(record.user_id)
+
+    def _store_part(self, pass_: "_Pass", batch: list[Record], outcome: Outcome) -> None:
+        """Store records that more will follow; the cursor notes that it stays behind."""
+        behind = self._position
+        with self._context.store.transaction() as tx:
+            pass_.store(tx, batch, outcome)
+            if behind is not None and not behind.interrupted:
+                behind = replace(behind, interrupted=True)
+                tx.move_cursor(self._context.number, self._log, behind.to_json())
+        self._position = behind
 
     def _finish(
         self, pass_: "_Pass", batch: list[Record], result: LogRead, outcome: Outcome

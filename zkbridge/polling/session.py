@@ -40,6 +40,8 @@ _QUIET_POLLS: Final = 2
 _REOPEN_EVERY_S: Final = 3600.0
 _CONTACT_CLOCK: Final = "contact_clock"
 _HAS_ALARMS: Final = "has_alarms"
+# Cases in which what is new was recorded since the read before.
+_NEWS: Final = frozenset({LogCase.GROWN, LogCase.OFFSETS_UNSUPPORTED})
 _UNREMARKABLE: Final = frozenset({LogCase.FIRST, LogCase.UNCHANGED, LogCase.GROWN})
 
 T = TypeVar("T")
@@ -74,6 +76,7 @@ class TerminalSession:
         self._readers = {log: LogReader(log, self.context, known.cursor(log)) for log in self._logs}
         self._first = self._first_contact()
         self._clock_at_s = 0.0
+        self._polled = False
         self._has_photos = True
         self._live = LiveListener(
             device,
@@ -257,6 +260,7 @@ class TerminalSession:
                 self._first_contact_made()
             self._judge_live()
             self._keeper.fine()
+        self._polled = True
         self._around.metrics.poll(
             self.context.terminal_id,
             duration_s=self._around.mono() - started_s,
@@ -337,7 +341,8 @@ class TerminalSession:
         if outcome.operations & LOG_CLEARED_OPERATIONS:
             # Refilled to the same count it would look as if nothing had happened.
             self._memory.schedules[Log.PUNCHES].expect_news = True
-        if not outcome.whole:
+        # What happened before this connection nobody could tell live.
+        if self._polled and outcome.case in _NEWS:
             self._live.expect(outcome.unheard)
 
     def _read_users(self, capacity: Capacity) -> None:
