@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -95,6 +96,12 @@ class House(AbstractContextManager["House"]):
             if r.topic == topic and r.payload and reached(content(r))
         )
 
+    def wait_cleared(self, topic: str) -> None:
+        """Wait until the newest message on a topic is an empty one."""
+        self.subscriber.wait_for(
+            lambda records: [None, *(r.payload for r in records if r.topic == topic)][-1] == b""
+        )
+
     def punches(self, terminal: str = "front_door") -> list[dict[str, Any]]:
         """Return every punch so far, in order of arrival."""
         return [content(r) for r in self.subscriber.on(f"zkbridge/{terminal}/punch/#")]
@@ -106,11 +113,17 @@ class House(AbstractContextManager["House"]):
     def wait_ids(self, wanted: Sequence[str], terminal: str = "front_door") -> None:
         """Wait until these punches have arrived, whatever else has."""
         head = f"zkbridge/{terminal}/punch"
-        self.subscriber.wait_for(
-            lambda records: (
-                set(wanted) <= {content(r)["id"] for r in records if r.topic.startswith(head)}
-            )
-        )
+        missing, looked_at = set(wanted), 0
+
+        def all_there(records: list[Record]) -> bool:
+            nonlocal looked_at
+            for record in islice(records, looked_at, None):
+                if record.topic.startswith(head):
+                    missing.discard(content(record)["id"])
+            looked_at = len(records)
+            return not missing
+
+        self.subscriber.wait_for(all_there)
 
 
 def polled(terminal: SimulatedTerminal, **changes: object) -> dict[str, Any]:

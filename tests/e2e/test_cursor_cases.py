@@ -18,7 +18,9 @@ from zkbridge.simulator import (
     pack_impossible_time,
     pack_time,
 )
+from zkbridge.simulator.faults import Closed
 from zkbridge.timezones import zone
+from zkbridge.zk.opcodes import CMD_READ_BUFFER
 
 Build = Callable[..., House]
 Day = tuple[str, datetime]
@@ -102,6 +104,24 @@ def test_a_log_cleared_and_refilled_to_the_same_count_is_noticed(
         last = punch_all(terminal, minutes_ago(terminal, 0))
         running.wait_ids(last)
         assert running.ids() == before + after + last
+
+
+# Interrupted
+
+
+def test_a_long_read_that_breaks_off_starts_over_without_repeating_anything(
+    house: Build, terminal: SimulatedTerminal
+) -> None:
+    with house(polled(terminal)) as running:
+        first = punch_all(terminal, minutes_ago(terminal, 9000))
+        running.wait_ids(first)
+        terminal.inject(Closed(), CMD_READ_BUFFER, skip=2)
+        start = terminal.wall_clock() - timedelta(minutes=8000)
+        many = [("7", start + timedelta(minutes=n)) for n in range(2000)]
+        terminal.load_punches([SimulatedPunch(user, pack_time(when)) for user, when in many])
+        running.wait_ids(ids(SERIAL, many))
+        assert terminal.faults_hit == 1
+        assert running.ids() == first + ids(SERIAL, many)
 
 
 # At capacity
