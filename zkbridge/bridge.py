@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, cast
 
@@ -27,6 +27,7 @@ from zkbridge.polling.identify import Surroundings
 from zkbridge.polling.roster import Roster
 from zkbridge.polling.worker import trouble_of
 from zkbridge.store import Store, StoreError
+from zkbridge.timezones import zone
 from zkbridge.troubles import TROUBLES
 from zkbridge.zk import ZKDevice, ZKError
 
@@ -236,12 +237,19 @@ class Bridge:
         return Settings(
             topics=Topics(options.mqtt.base_topic, home.discovery_prefix),
             directions=directions,
+            zones=self._zones(),
             late_after_s=options.late_after.total_seconds(),
             restart_grace_s=home.restart_grace.total_seconds(),
             status_topic=home.status_topic,
             discovery=home.discovery,
             people=options.people,
         )
+
+    def _zones(self) -> Mapping[str, tzinfo]:
+        # One object for all terminals of a zone: their midnight is one.
+        by_name = {worker.options.timezone for worker in self._fleet}
+        zones = {name: zone(name) for name in by_name}
+        return {w.view.terminal.id: zones[w.options.timezone] for w in self._fleet}
 
     def _discovery(
         self,

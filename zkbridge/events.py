@@ -214,8 +214,6 @@ class TerminalView:
 
     Attributes:
         online: None before it was tried for the first time.
-        last_user: Name or id of the last person, as privacy settings allow.
-        punches_today: Since midnight of the terminal's zone.
     """
 
     terminal: Terminal

@@ -26,7 +26,7 @@ from zkbridge.mqtt.connection import Connection
 from zkbridge.mqtt.messages import availability_message
 from zkbridge.mqtt.publisher import Publisher
 from zkbridge.mqtt.settings import Hooks, Identity, Settings
-from zkbridge.store import Lane, Store
+from zkbridge.store import Lane, Store, utc_now
 
 PROCESS = "this-run"
 STARTED = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -177,6 +177,7 @@ def make_publisher(
     process: str = PROCESS,
     client_id: str | None = None,
     instance: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
     **broker: Any,  # noqa: ANN401 - fields of Broker
 ) -> Publisher:
     """Build a publisher; without settings it knows one terminal, ``door``."""
@@ -197,7 +198,7 @@ def make_publisher(
         availability_message(chosen.topics.bridge_availability, online=False),
         delays=quick,
     )
-    return Publisher(store, connection, chosen, identity, hooks)
+    return Publisher(store, connection, chosen, identity, hooks, clock=clock)
 
 
 def ids(records: list[Any]) -> list[str]:

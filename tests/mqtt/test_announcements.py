@@ -56,6 +56,14 @@ def test_availability_and_state_are_retained_and_whole(
             "error": None,
             "undecodable": 0,
             "last_punch": "2026-03-01T08:00:00+00:00",
+            "error_text": None,
+            "error_cure": None,
+            "last_user": None,
+            "last_user_id": None,
+            "last_type": None,
+            "last_method": None,
+            "punches_today": None,
+            "today_from": None,
         }
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from zkbridge.events import TerminalView
@@ -17,10 +18,11 @@ from zkbridge.mqtt.messages import (
     state_message,
     utc_text,
 )
+from zkbridge.mqtt.recent import Recent
 from zkbridge.mqtt.retained import Retained, belongs
 from zkbridge.mqtt.settings import Hooks, Identity, Settings
 from zkbridge.people import Movement, Privacy, Whereabouts
-from zkbridge.store import Store, StoreFull
+from zkbridge.store import Store, StoreError, StoreFull
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,6 +31,9 @@ _BRIDGE_STATE_EVERY_S: Final = 10.0
 _SETTLE_S: Final = 1.0
 _BIRTH_JITTER_S: Final = (2.0, 5.0)
 _SAY_CLASH_EVERY_S: Final = 3600.0
+_VIEW_FOLLOWS_S: Final = 0.1
+_STATES_AT_ONCE: Final = 8
+_STORE_RETRY_S: Final = 1.0
 
 
 class Announcer:
@@ -44,6 +49,7 @@ class Announcer:
         hooks: Hooks,
         identity: Identity,
         *,
+        clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -65,6 +71,10 @@ class Announcer:
         self._bridge_told_at = -_BRIDGE_STATE_EVERY_S
         self._birth_at: float | None = None
         self._others: dict[str, float] = {}
+        self._recent = Recent(store, clock=clock)
+        # Terminals whose state is to be made anew, and when.
+        self._stale: set[str] = set()
+        self._states_at: float | None = None
         self.retained = Retained()
 
     # What comes from outside
@@ -108,10 +118,13 @@ class Announcer:
         self._version = -1
         self._views.clear()
         self._shapes.clear()
+        self._stale.clear()
+        self._recent.configure(self._settings.zones)
         for presence in self._store.presence():
             if self._privacy.tracks(presence.user_id):
                 self._want_person(presence.user_id, home=presence.state == Whereabouts.HOME)
         self.refresh()
+        self._tell_states(len(self._stale))
         self._discover(settled=True)
         self._forget_persons()
         self._clean()
@@ -137,7 +150,14 @@ class Announcer:
     @property
     def due(self) -> float | None:
         """Monotonic time of the next thing to do by :meth:`turn`; None: nothing."""
-        times = (self._birth_at, self._bridge_at, self._discovery_at)
+        midnight_s = self._recent.midnight_in_s()
+        times = (
+            self._birth_at,
+            self._bridge_at,
+            self._discovery_at,
+            self._states_at,
+            None if midnight_s is None else self._monotonic() + midnight_s,
+        )
         return min((moment for moment in times if moment is not None), default=None)
 
     def turn(self) -> bool:
@@ -145,6 +165,9 @@ class Announcer:
         now = self._monotonic()
         if self._bridge_at is not None and now >= self._bridge_at:
             self._tell_bridge_state()
+        self._want_states(self._recent.new_days(), now)
+        if self._states_at is not None and now >= self._states_at:
+            self._tell_states(_STATES_AT_ONCE)
         if self._discovery_at is not None and now >= self._discovery_at:
             self._discover(settled=False)
         if self._birth_at is None or now < self._birth_at:
@@ -156,8 +179,10 @@ class Announcer:
         return True
 
     def refresh(self) -> None:
-        """Look for changed views and portraits."""
+        """Look for changed views, punches and portraits."""
         self._want_portraits()
+        # The view that goes with a punch is on its way: one message instead of two.
+        self._want_states(self._recent.changed(), self._monotonic() + _VIEW_FOLLOWS_S)
         version = self._store.view_version
         if version == self._version:
             return
@@ -176,7 +201,7 @@ class Announcer:
                 availability_message(topics.availability(terminal_id), online=view.online)
             )
         if before is None or before.state != view.state:
-            self.retained.want(state_message(topics, terminal_id, view.state))
+            self._want_states({terminal_id}, self._monotonic())
         if before is None or before.online != view.online:
             self.stir()
         shape = _shape(view)
@@ -184,6 +209,30 @@ class Announcer:
             self._shapes[terminal_id] = shape
             if self._discovery_at is None:
                 self._discovery_at = self._monotonic() + _SETTLE_S
+
+    def _want_states(self, terminal_ids: set[str], at: float) -> None:
+        wanted = terminal_ids & self._views.keys()
+        if wanted:
+            self._stale |= wanted
+            self._states_at = at if self._states_at is None else min(self._states_at, at)
+
+    def _tell_states(self, limit: int) -> None:
+        """Make some of the stale states anew; few at once, as a punch may be waiting."""
+        self._states_at = None
+        for terminal_id in sorted(self._stale)[:limit]:
+            view = self._views[terminal_id]
+            try:
+                recent = self._recent.of(view, self._privacy)
+            except StoreError as error:
+                _LOGGER.debug("the states wait for the store: %s", error)
+                self._states_at = self._monotonic() + _STORE_RETRY_S
+                return
+            self._stale.discard(terminal_id)
+            self.retained.want(
+                state_message(self._settings.topics, terminal_id, view.state, recent)
+            )
+        if self._stale:
+            self._states_at = self._monotonic()
 
     def _want_person(self, user_id: str, *, home: bool) -> None:
         message = presence_message(self._settings.topics, user_id, home=home)

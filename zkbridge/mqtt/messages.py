@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from zkbridge.events import Alarm, Event, OpEvent, Punch, Source, Terminal, TerminalState
 from zkbridge.mqtt.topics import Topics
+from zkbridge.troubles import advice
 
 FRESH_EXPIRY_S: Final = 3600
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -42,6 +43,29 @@ class BridgeState:
     queue: int
     refused: int
     log_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAndToday:
+    """What a terminal's state shows of its punches; None: unknown, or not to be shown.
+
+    Attributes:
+        user: Who was last, by name where that may be shown, else by id.
+        type: The last punch's ``event_type``.
+        method: How the last person was recognised.
+        punches: Since midnight of the terminal's zone.
+        since: That midnight, ISO 8601 with offset.
+    """
+
+    user: str | None = None
+    user_id: str | None = None
+    type: str | None = None
+    method: str | None = None
+    punches: int | None = None
+    since: str | None = None
+
+
+_NOTHING: Final = LastAndToday()
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
@@ -152,8 +176,11 @@ def availability_message(topic: str, *, online: bool) -> Message:
     return Message(topic, ONLINE if online else OFFLINE, retain=True)
 
 
-def state_message(topics: Topics, terminal_id: str, state: TerminalState) -> Message:
+def state_message(
+    topics: Topics, terminal_id: str, state: TerminalState, recent: LastAndToday = _NOTHING
+) -> Message:
     """Make a terminal's retained state."""
+    trouble = advice(state.error)
     content = {
         "users": state.users,
         "fingerprints": state.fingerprints,
@@ -174,6 +201,14 @@ def state_message(topics: Topics, terminal_id: str, state: TerminalState) -> Mes
         "error": None if state.error is None else state.error.value,
         "undecodable": state.undecodable,
         "last_punch": state.last_punch,
+        "error_text": None if trouble is None else trouble.text,
+        "error_cure": None if trouble is None else trouble.cure,
+        "last_user": recent.user,
+        "last_user_id": recent.user_id,
+        "last_type": recent.type,
+        "last_method": recent.method,
+        "punches_today": recent.punches,
+        "today_from": recent.since,
     }
     return Message(topics.state(terminal_id), json_bytes(content), retain=True)
 

@@ -74,7 +74,9 @@ class Publisher:
         self._hooks = hooks or Hooks()
         self._clock = clock
         self._monotonic = monotonic
-        self._announcer = Announcer(store, settings, self._hooks, identity, monotonic=monotonic)
+        self._announcer = Announcer(
+            store, settings, self._hooks, identity, clock=clock, monotonic=monotonic
+        )
         self._inbox = Inbox(store, settings, self._hooks, self._announcer, monotonic=monotonic)
         self._sender = Sender(
             store,
@@ -170,6 +172,7 @@ class Publisher:
             _LOGGER.exception("the publisher failed")
             self._hooks.failed(error)
         finally:
+            self._store.unsubscribe(self._on_store)
             self._connection.close(graceful=False)
 
     def _begin_with_the_past(self) -> bool:

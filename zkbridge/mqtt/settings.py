@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from zkbridge.config import PeopleOptions
 from zkbridge.events import TerminalView
@@ -22,12 +22,14 @@ class Settings:
 
     Attributes:
         directions: What a punch means for presence, by terminal id: every configured terminal.
+        zones: Where a terminal's day begins, by terminal id.
         late_after_s: Contract 5.9.
         restart_grace_s: Contract 5.8.
     """
 
     topics: Topics = field(default_factory=Topics)
     directions: Mapping[str, Direction] = field(default_factory=dict)
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
     late_after_s: float = 120.0
     restart_grace_s: float = 90.0
     status_topic: str = "homeassistant/status"

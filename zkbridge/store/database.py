@@ -1,5 +1,6 @@
 """The file: opened, migrated, replaced when damaged; lends connections to the rest."""
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -308,13 +309,18 @@ class Database:
         """Have something cheap called after each commit that others should know of."""
         self._subscribers.append(wake)
 
+    def unsubscribe(self, wake: Callable[[], None]) -> None:
+        """Call it no more; nothing happens where it is not called."""
+        with contextlib.suppress(ValueError):
+            self._subscribers.remove(wake)
+
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Have the upkeep told of every commit."""
         self._nudge = nudge
 
     def wake(self) -> None:
         """Tell everyone who subscribed."""
-        for wake in self._subscribers:
+        for wake in tuple(self._subscribers):
             wake()
 
     def _committed(self, effects: list[Effects]) -> None:

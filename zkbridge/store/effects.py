@@ -13,6 +13,7 @@ class Effects:
     Attributes:
         pending: Change of the number of pending events per terminal and lane.
         refused: Change of the number of refused events.
+        punches: Terminals whose stored punches are others now.
         terminals: Terminals as they are now.
         topics: Retained topics noted, and whether they are to be cleared.
         topics_gone: Retained topics no longer noted.
@@ -22,6 +23,7 @@ class Effects:
 
     pending: Counter[tuple[int, Lane]] = field(default_factory=Counter)
     refused: int = 0
+    punches: set[int] = field(default_factory=set)
     terminals: dict[int, KnownTerminal] = field(default_factory=dict)
     topics: dict[str, bool] = field(default_factory=dict)
     topics_gone: set[str] = field(default_factory=set)

@@ -96,6 +96,8 @@ class Erasure:
             for terminal, lane in pending:
                 body.effects.pending[terminal, Lane(lane)] -= 1
             body.effects.topics.update(dict.fromkeys(forgotten.topics, True))
+            if forgotten.events:
+                body.effects.punches |= self._database.memory.terminals.keys()
         self._database.empty_log()
         self._database.wake()
         return forgotten
@@ -125,10 +127,11 @@ def _delete(body: Body, seqs: Iterable[int]) -> int:
     deleted = 0
     for seq in seqs:
         # Somebody may have queued it once more since it was chosen.
-        for (state,) in body.execute(
-            "DELETE FROM events WHERE seq = ? AND state <> 0 RETURNING state", (seq,)
+        for state, terminal in body.execute(
+            "DELETE FROM events WHERE seq = ? AND state <> 0 RETURNING state, terminal", (seq,)
         ).fetchall():
             deleted += 1
+            body.effects.punches.add(terminal)
             body.effects.refused -= state == Delivery.REFUSED
     return deleted
 

@@ -21,6 +21,8 @@ class Memory:
         refused: Events that the broker refused for good.
         newest_seen_us: Newest ``seen_at`` stored.
         highest_seq: Highest number an event ever had.
+        punch_versions: By the store's number: grows when a terminal's stored punches change;
+            replaced, never changed.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class Memory:
         self.refused = 0
         self.newest_seen_us = 0
         self.highest_seq = 0
+        self.punch_versions: dict[int, int] = {}
         self._lock = threading.Lock()
         self._pending: Counter[tuple[int, Lane]] = Counter()
         self._topics: dict[str, bool] = {}
@@ -58,6 +61,7 @@ class Memory:
             self.refused = refused
             self.highest_seq = max(self.highest_seq, highest, noted.get("highest_seq", 0))
             self.newest_seen_us = max(newest or 0, noted.get("newest_seen", 0))
+            self._punches_changed(terminals)
 
     def apply(self, effects: Iterable[Effects]) -> None:
         """Follow what was committed."""
@@ -70,11 +74,17 @@ class Memory:
                     if self._pending[place] <= 0:
                         del self._pending[place]
                 self.refused += one.refused
+                if one.punches:
+                    self._punches_changed(one.punches)
                 self._topics.update(one.topics)
                 for topic in one.topics_gone:
                     self._topics.pop(topic, None)
                 self.newest_seen_us = max(self.newest_seen_us, one.newest_seen_us)
                 self.highest_seq = max(self.highest_seq, one.highest_seq)
+
+    def _punches_changed(self, numbers: Iterable[int]) -> None:
+        old = self.punch_versions
+        self.punch_versions = {**old, **{number: old.get(number, 0) + 1 for number in numbers}}
 
     def queued(self) -> dict[tuple[int, Lane], int]:
         """Return how many events wait, by terminal and lane; empty queues are left out."""

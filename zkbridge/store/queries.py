@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from zkbridge.events import Log, Terminal
@@ -22,6 +22,11 @@ from zkbridge.store.values import (
 _CHUNK: Final = 1000
 _UNKNOWN: Final = Terminal(key="", id="", name="")
 _SELECT: Final = f"SELECT {EVENT}, seq, terminal, state, at FROM events"  # noqa: S608 - constants
+
+_DAY_COUNT: Final = (
+    "SELECT punches FROM tally WHERE day = ? AND terminal = ?"  # noqa: S608 - constants
+    f" AND hour IN ({', '.join(map(str, range(24)))})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,18 @@ class Queries:
             ).fetchall()
         return self._stored(rows)
 
+    def punch_at(self, terminal: str, moment: datetime) -> StoredEvent | None:
+        """Return the punch of a terminal at that moment, by its own clock; of several the last."""
+        wanted = EventFilter(
+            kind=Kind.PUNCH,
+            since=moment,
+            until=moment + timedelta(microseconds=1),
+            terminal=terminal,
+        )
+        with self._read() as connection:
+            rows = self._rows(connection, wanted, None, 1, newest_first=True)
+        return next(iter(self._stored(rows)), None)
+
     def last_punches(self) -> dict[str, StoredEvent]:
         """Return each terminal's newest punch, by terminal id."""
         sql = (
@@ -196,19 +213,39 @@ class Queries:
             ).fetchall()
         return {day_of(day): punches for day, punches in rows}
 
+    def day_count(self, terminal: str, day: date) -> int:
+        """Return how many punches of one day, by its own clock, are stored of a terminal."""
+        numbers = [number for number, known in self._known().items() if known.id == terminal]
+        with self._read() as connection:
+            return sum(
+                punches
+                for number in numbers
+                # Every hour named: the table's order has the terminal last.
+                for (punches,) in connection.execute(_DAY_COUNT, (day.toordinal(), number))
+            )
+
     def user_days(
         self, first: date, last: date, *, user_id: str | None = None, limit: int = 10_000
     ) -> list[UserDay]:
         """Return first and last punch of everyone on each day, by day and person."""
         person = "" if user_id is None else " AND user_id = ?"
         values = () if user_id is None else (user_id,)
+        rows: list[tuple[Any, ...]] = []
         with self._read() as connection:
-            rows = connection.execute(
-                "SELECT user_id, max(user_name), day, min(at), max(at), count(*) FROM events"  # noqa: S608 - constants
-                f" INDEXED BY by_day WHERE kind = 0 AND day BETWEEN ? AND ?{person}"
-                " GROUP BY day, user_id LIMIT ?",
-                (first.toordinal(), last.toordinal(), *values, limit),
+            days = connection.execute(
+                "SELECT DISTINCT day FROM tally WHERE day BETWEEN ? AND ? ORDER BY day",
+                (first.toordinal(), last.toordinal()),
             ).fetchall()
+            # Day by day: one person's rows of many days are then found without reading the others'.
+            for (day,) in days:
+                rows += connection.execute(
+                    "SELECT user_id, max(user_name), day, min(at), max(at), count(*) FROM events"  # noqa: S608 - constants
+                    f" INDEXED BY by_day WHERE kind = 0 AND day = ?{person}"
+                    " GROUP BY day, user_id LIMIT ?",
+                    (day, *values, limit - len(rows)),
+                ).fetchall()
+                if len(rows) >= limit:
+                    break
         return [
             UserDay(
                 user_id=user,

@@ -129,6 +129,15 @@ class Store(Outbox, Notes, Queries, Erasure):
         """Have ``wake`` called, from any thread, when events wait or a view changed; be quick."""
         self._database.subscribe(wake)
 
+    def unsubscribe(self, wake: Callable[[], None]) -> None:
+        """End a subscription; one more call may be on its way."""
+        self._database.unsubscribe(wake)
+
+    @property
+    def punch_versions(self) -> Mapping[int, int]:
+        """By terminal's number: grows when its stored punches change; see :meth:`terminals`."""
+        return self._database.memory.punch_versions
+
     def set_view(self, view: TerminalView) -> None:
         """Take a terminal's newest view; wakes subscribers when it differs from the last one."""
         self._views.put(view)

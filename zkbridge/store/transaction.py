@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from zkbridge.events import Alarm, Event, Freshness, Log, OpEvent
+from zkbridge.events import Alarm, Event, Freshness, Log, OpEvent, Punch
 from zkbridge.store.commits import Body
 from zkbridge.store.database import Database
 from zkbridge.store.errors import StoreDamaged
@@ -237,6 +237,8 @@ class Transaction:
         effects = self._body.effects
         effects.highest_seq = max(effects.highest_seq, cursor.lastrowid or 0)
         effects.pending[terminal, lane] += 1
+        if isinstance(event, Punch):
+            effects.punches.add(terminal)
         effects.newest_seen_us = max(effects.newest_seen_us, to_us(event.seen_at))
 
     def _again(self, terminal: int, event: Event, known: Knowledge, freshness: Freshness) -> bool:
