@@ -31,7 +31,7 @@ def families() -> str:
     """List the bridge's own metrics."""
     rows = []
     for family in text_string_to_metric_families(exposition()):
-        if not family.name.startswith("zkbridge_"):
+        if not family.name.startswith("zkbridge_") or family.name.endswith("_created"):
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = sorted({key for sample in family.samples for key in sample.labels} - {"le"})
