@@ -79,7 +79,7 @@ clean:  ## remove what the other targets made
 	@touch $@
 
 EXTRAS_demo := demo
-EXTRAS_test := demo,test
+EXTRAS_test := demo,test,docs
 EXTRAS_docs := docs
 
 lock: .venv/.test .venv/.docs  ## write constraints.txt anew from what .venv holds
