@@ -167,6 +167,19 @@ def test_everyones_day_has_first_and_last(store: Store) -> None:
     assert tuesday.first == tuesday.last == MONDAY + timedelta(hours=26)
 
 
+def test_several_days_come_in_order_and_stop_at_the_limit(store: Store) -> None:
+    hours = (0, 24, 72)
+    store_punches(store, *[punch(3600 * hour, user) for hour in hours for user in ("18", "17")])
+
+    first, last = date(2026, 3, 1), date(2026, 3, 9)
+    days = [(one.day.day, one.user_id) for one in store.user_days(first, last)]
+
+    assert days == [(2, "17"), (2, "18"), (3, "17"), (3, "18"), (5, "17"), (5, "18")]
+    for limit in (1, 2, 3):
+        found = store.user_days(first, last, limit=limit)
+        assert [(one.day.day, one.user_id) for one in found] == days[:limit]
+
+
 def test_another_process_may_read_while_the_bridge_writes(store: Store, path: Path) -> None:
     store_punches(store, punch(1))
     with ReadOnlyStore(path) as reader:
