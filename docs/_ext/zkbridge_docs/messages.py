@@ -16,6 +16,7 @@ from zkbridge.events import (
 from zkbridge.identity import alarm_id, operation_id, punch_id
 from zkbridge.mqtt.messages import (
     BridgeState,
+    LastAndToday,
     Message,
     availability_message,
     bridge_state_message,
@@ -105,6 +106,14 @@ STATE: Final = TerminalState(
     synced=True,
     last_punch=PUNCH.timestamp,
 )
+RECENT: Final = LastAndToday(
+    user=PUNCH.user_name,
+    user_id=PUNCH.user_id,
+    type=PUNCH.event_type,
+    method=PUNCH.verified_by,
+    punches=1,
+    since="2026-03-02T00:00:00+07:00",
+)
 BRIDGE: Final = BridgeState(
     version="0.1.0",
     instance="k3v9q0ax",
@@ -139,7 +148,7 @@ def example_alarm() -> str:
 
 def example_state() -> str:
     """Show a terminal's state."""
-    return _shown(state_message(TOPICS, DOOR.id, STATE))
+    return _shown(state_message(TOPICS, DOOR.id, STATE, RECENT))
 
 
 def example_bridge() -> str:
