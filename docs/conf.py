@@ -17,7 +17,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "zkbridge_docs",
 ]
-exclude_patterns = ["_build", "_ext", "README.md"]
+exclude_patterns = ["_build", "_ext"]
 source_suffix = {".md": "markdown"}
 
 myst_enable_extensions = ["attrs_block", "deflist"]
