@@ -194,7 +194,7 @@ def test_live_events_that_stay_away_are_noticed_and_come_back(
         assert terminal.wait_for(lambda: terminal.accepted > connections)  # reopened
         terminal.behave(event_mask=ALL_EVENTS)
         running.wait_state("front_door", lambda state: state["mode"] == "poll")
-        registered = terminal.requests[CMD_REG_EVENT]
+        registered, seen = terminal.requests[CMD_REG_EVENT], 0
         for second, source in ((2, "poll"), (3, "live")):
             seen = len(running.subscriber.records)
             wanted += ids(SERIAL, [("7", first + timedelta(seconds=second))])
