@@ -171,6 +171,7 @@ class Bridge:
                 pictured=self._privacy.shows_photo,
                 portrait=self._take_portrait,
                 renamed=self._renamed,
+                people_changed=self._people_changed,
                 late_after_s=self._options.late_after.total_seconds(),
                 clock=_utc_now,
                 mono=time.monotonic,
@@ -187,6 +188,10 @@ class Bridge:
     def _renamed(self) -> None:
         if self._publisher is not None:
             self._publisher.configure(self._settings())
+
+    def _people_changed(self) -> None:
+        if self._publisher is not None and self._options.people.presence:
+            self._publisher.people_changed()
 
     # Broker
 
@@ -267,17 +272,19 @@ class Bridge:
                 page_url=self._page_url(),
                 people=options.people,
                 persons=self._persons(),
+                persons_complete=all(worker.people() is not None for worker in self._fleet),
             ),
             previous,
             settled=settled,
         )
 
     def _persons(self) -> Mapping[str, str | None]:
-        return {
-            each.user_id: next(filter(None, (w.name_of(each.user_id) for w in self._fleet)), None)
-            for each in self._store.presence()
-            if self._privacy.tracks(each.user_id)
-        }
+        """Return everybody who is known at a terminal or has been seen somewhere."""
+        found: dict[str, str | None] = {each.user_id: None for each in self._store.presence()}
+        for worker in self._fleet:
+            for user_id, name in (worker.people() or {}).items():
+                found[user_id] = found.get(user_id) or name
+        return {user: name for user, name in found.items() if self._privacy.tracks(user)}
 
     def _page_url(self) -> str | None:
         # A page on loopback is none for whoever looks at Home Assistant, and which of its

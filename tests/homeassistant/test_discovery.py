@@ -298,3 +298,60 @@ def test_what_automations_watch_never_becomes_unavailable() -> None:
 
     assert len(watched) == 14
     assert all("availability" not in component for component in watched)
+
+
+PRESENT = PeopleOptions(presence=True)
+
+
+def with_people(
+    people: PeopleOptions = PRESENT, *, complete: bool = True, **persons: str | None
+) -> DiscoveryOptions:
+    return DiscoveryOptions(
+        version="1.2.3", people=people, persons=persons, persons_complete=complete
+    )
+
+
+def people(messages: Sequence[Message]) -> dict[str, str]:
+    return {
+        key: component.get("name", "removed")
+        for key, component in components(messages, BRIDGE).items()
+        if key.startswith("people-")
+    }
+
+
+def test_people_announced_earlier_stay_until_every_terminal_was_asked() -> None:
+    before = remembered(discovery_messages([], with_people(ada="Ada", bob="Bob")))
+
+    starting = discovery_messages([], with_people(complete=False), before, settled=True)
+    asked = discovery_messages([], with_people(ada="Ada L."), remembered(starting))
+
+    assert remembered(starting) == before
+    assert people(asked) == {"people-ada": "Ada L.", "people-bob": "removed"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param(
+            PeopleOptions(presence=True, names=False),
+            {"people-ada": "ada", "people-bob": "bob"},
+            id="names off",
+        ),
+        pytest.param(
+            PeopleOptions(presence=True, include=("bob",)),
+            {"people-ada": "removed", "people-bob": "Bob"},
+            id="for some only",
+        ),
+        pytest.param(
+            PeopleOptions(), {"people-ada": "removed", "people-bob": "removed"}, id="switched off"
+        ),
+    ],
+)
+def test_people_announced_earlier_stay_only_as_the_options_allow(
+    options: PeopleOptions, expected: dict[str, str]
+) -> None:
+    before = remembered(discovery_messages([], with_people(ada="Ada", bob="Bob")))
+
+    messages = discovery_messages([], with_people(options, complete=False), before)
+
+    assert people(messages) == expected

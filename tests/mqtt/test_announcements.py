@@ -218,6 +218,31 @@ def test_presence_is_known_after_a_restart_and_cleared_when_switched_off(
     wait_until(lambda: "zkbridge/people/x612f62/state" not in store.sent_topics())
 
 
+def test_news_of_people_are_announced_once_and_only_when_they_are_news(
+    site: Site, subscriber: Subscriber, start: MakePublisher
+) -> None:
+    topic = "homeassistant/device/zkbridge_bridge/config"
+    people = ["7"]
+
+    def discovery(*_: object) -> list[Message]:
+        return [Message(topic, json.dumps(people).encode(), retain=True)]
+
+    publisher = start(settings(people=PRESENCE), Hooks(discovery=discovery))
+    subscriber.wait_count(topic, 1)
+    wait_until(lambda: publisher._announcer.due is None)
+
+    people.append("8")
+    publisher.people_changed()
+    publisher.people_changed()
+
+    (_, record) = subscriber.wait_count(topic, 2)
+    assert json.loads(record.payload) == ["7", "8"]
+    publisher.people_changed()
+    wait_until(lambda: publisher._announcer.due is not None)
+    wait_until(lambda: publisher._announcer.due is None)
+    assert len(subscriber.on(topic)) == 2
+
+
 def test_a_fresh_punch_scans_a_tag_and_a_late_one_does_not(
     site: Site, store: Store, subscriber: Subscriber, start: MakePublisher
 ) -> None:

@@ -24,6 +24,7 @@ SUPPORT_URL: Final = "https://github.com/zkbridge/zkbridge"
 # A presence list of a whole town would exceed what brokers accept as one message.
 MAX_PEOPLE: Final = 2000
 _MAX_TEXT: Final = 64
+_PERSON: Final = "people-"
 _MAC: Final = re.compile(r"(?!00:00:00:00:00:00)[0-9a-f][02468ace](?::[0-9a-f]{2}){5}")
 
 
@@ -38,6 +39,7 @@ class DiscoveryOptions:
         page_url: Where a browser reaches the page; None when it cannot be told.
         people: What of a person goes out.
         persons: Name, where it may be shown, by user id; whom presence is for.
+        persons_complete: Every terminal was asked; else those announced earlier stay.
     """
 
     version: str
@@ -46,6 +48,7 @@ class DiscoveryOptions:
     page_url: str | None = None
     people: PeopleOptions = field(default_factory=PeopleOptions)
     persons: Mapping[str, str | None] = field(default_factory=dict)
+    persons_complete: bool = True
 
 
 def discovery_messages(
@@ -70,7 +73,7 @@ def discovery_messages(
     sent = previous or {}
     messages: list[Message] = []
     if options.enabled:
-        messages.append(_device_message(BRIDGE_ID, _bridge(options), sent, options, settled))
+        messages.append(_device_message(BRIDGE_ID, _bridge(options, sent), sent, options, settled))
         shared = Counter(view.facts.mac for view in views)
         for view in views:
             unique_mac = view.facts.mac if shared[view.facts.mac] == 1 else None
@@ -180,7 +183,7 @@ def _stays(entity: Entity, view: TerminalView) -> bool:
     return entity.stays is Stays.FOR_EVER or (entity.stays is Stays.UNTIL_READ and not read)
 
 
-def _bridge(options: DiscoveryOptions) -> _Device:
+def _bridge(options: DiscoveryOptions, sent: Mapping[str, bytes]) -> _Device:
     topics = options.topics
     me = topics.device_id(BRIDGE_ID)
     info: dict[str, object] = {
@@ -199,24 +202,42 @@ def _bridge(options: DiscoveryOptions) -> _Device:
     }
     components = _components(BRIDGE, me, places, topics)
     if options.people.presence:
-        components.update(_people(options))
+        components.update(_people(options, sent))
     return _Device(info, components)
 
 
-def _people(options: DiscoveryOptions) -> dict[str, dict[str, object]]:
+def _people(options: DiscoveryOptions, sent: Mapping[str, bytes]) -> dict[str, dict[str, object]]:
     include = set(options.people.include)
     wanted = sorted(user for user in options.persons if not include or user in include)
     found: dict[str, dict[str, object]] = {}
     for user in wanted[:MAX_PEOPLE]:
         shown = options.persons[user] if options.people.names else None
-        key = f"people-{user_level(user)}"
+        key = _PERSON + user_level(user)
         found[key] = {
             **PERSON_KEYS,
             "name": _text(shown or "") or _text(user) or key,
             "unique_id": options.topics.device_id(key),
             "state_topic": options.topics.person(user),
         }
+    if not options.persons_complete:
+        for key, component in _announced_people(options, sent).items():
+            if key not in found and len(found) < MAX_PEOPLE:
+                found[key] = component
     return found
+
+
+def _announced_people(
+    options: DiscoveryOptions, sent: Mapping[str, bytes]
+) -> dict[str, dict[str, object]]:
+    allowed = {_PERSON + user_level(user) for user in options.people.include}
+    kept: dict[str, dict[str, object]] = {}
+    for key, component in _sent_components(sent.get(options.topics.discovery(BRIDGE_ID))).items():
+        removed = len(component) == 1
+        if key.startswith(_PERSON) and not removed and (not allowed or key in allowed):
+            kept[key] = {**component, **PERSON_KEYS}
+            if not options.people.names:
+                kept[key]["name"] = key.removeprefix(_PERSON)
+    return kept
 
 
 def _components(

@@ -129,6 +129,11 @@ class Announcer:
         self._forget_persons()
         self._clean()
 
+    def people_changed(self) -> None:
+        """Terminals know other people than before: look in a moment what that changes."""
+        if self._discovery_at is None:
+            self._discovery_at = self._monotonic() + self._jitter(*_BIRTH_JITTER_S)
+
     def born(self) -> None:
         """Home Assistant is back: say everything to it in a moment."""
         if self._birth_at is None:
@@ -294,8 +299,13 @@ class Announcer:
             self.retained.want(message)
 
     def _forget_persons(self) -> None:
-        for topic in self._store.topics_to_clear():
+        topics = self._store.topics_to_clear()
+        for topic in topics:
             self.retained.clear(topic)
+            # Seen again, a person is announced again.
+            self._persons.pop(topic, None)
+        if topics:
+            self.people_changed()
 
     def _bridge_state(self) -> Message:
         identity = self._identity

@@ -92,6 +92,7 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._news = True
+        self._people_news = False
         self._new_settings: Settings | None = None
         self._up: Up | None = None
         self._connections = 0
@@ -139,6 +140,11 @@ class Publisher:
     def touch(self) -> None:
         """Something that hooks tell of has changed: log level, portraits."""
         self._news = True
+        self._connection.wake()
+
+    def people_changed(self) -> None:
+        """Terminals know other people than before."""
+        self._people_news = True
         self._connection.wake()
 
     @property
@@ -215,6 +221,9 @@ class Publisher:
             if self._ready:
                 self._announcer.refresh()
                 self._announcer.stir()
+        if self._people_news:
+            self._people_news = False
+            self._announcer.people_changed()
         if self._ready and self._announcer.turn():
             self._announcing = self._replay_after_announcing = True
 

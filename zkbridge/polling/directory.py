@@ -1,6 +1,6 @@
 """The people a terminal knows: names, internal indexes, and when to ask for them again. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from zkbridge.polling.schedule import USERS_EVERY_S
 from zkbridge.zk import User
@@ -23,24 +23,39 @@ class Directory:
         self._count: int | None = None
         self._changed = False
 
-    def update(self, users: Iterable[User], now_s: float, count: int | None = None) -> None:
+    def update(self, users: Iterable[User], now_s: float, count: int | None = None) -> bool:
         """Replace everything by a freshly read table.
 
         Args:
             users: The whole table.
             now_s: Monotonic clock.
             count: Users as the terminal counts them; None: not asked this time.
+
+        Returns:
+            Whether :meth:`people` says something else than before.
         """
-        self._names, self._by_uid = {}, {}
+        before = self.people()
+        names: dict[str, str] = {}
+        by_uid: dict[int, str] = {}
         for user in users:
-            self._by_uid[user.uid] = user.user_id
+            by_uid[user.uid] = user.user_id
             # The reference's client puts the id where no name is stored; nobody is called that.
             if user.name and user.name != user.user_id and self._shown(user.user_id):
-                self._names[user.user_id] = user.name
-        self._ids = frozenset(self._by_uid.values())
+                names[user.user_id] = user.name
+        # Whole tables are exchanged: other threads look into them.
+        self._names, self._by_uid = names, by_uid
+        self._ids = frozenset(by_uid.values())
         self._strangers.clear()
         self._read_at_s, self._changed = now_s, False
         self._count = self._count if count is None else count
+        return self.people() != before
+
+    def people(self) -> Mapping[str, str | None] | None:
+        """Return everybody's name, where it may be shown, by user id; None before a first read."""
+        if self._read_at_s is None:
+            return None
+        names = self._names
+        return {user_id: names.get(user_id) for user_id in self._ids}
 
     def outdated(self, now_s: float, count: int | None) -> bool:
         """Tell whether the table has to be read again (contract 5.14)."""

@@ -25,6 +25,10 @@ class DuplicateTerminalError(Exception):
     """Two configured terminals are one device."""
 
 
+def _nothing() -> None:
+    """Stand in where nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What all workers share.
@@ -34,6 +38,7 @@ class Surroundings:
         pictured: Whether a user's portrait may go out.
         portrait: Takes a portrait: terminal id, user id, JPEG.
         renamed: Called when a terminal turns out to go by another id.
+        people_changed: Called when a terminal's user table says something new.
         clock: Host's clock, aware UTC.
         mono: Monotonic clock, seconds.
         process: Identifies this run of the bridge.
@@ -50,6 +55,7 @@ class Surroundings:
     clock: Callable[[], datetime]
     mono: Callable[[], float]
     process: str
+    people_changed: Callable[[], None] = _nothing
 
 
 @dataclass(slots=True)

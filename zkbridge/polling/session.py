@@ -356,13 +356,15 @@ class TerminalSession:
         except ZKNotSupported as error:
             _LOGGER.warning("%s: its users cannot be read: %s", self._options.name, error)
             users = []
-        directory.update(users, self._around.mono(), capacity.users)
+        if directory.update(users, self._around.mono(), capacity.users):
+            self._around.people_changed()
 
     def _ask_about(self, user_id: str) -> None:
         """Read the user table again because somebody unknown punched (contract 5.14)."""
         directory = self._memory.directory
         try:
-            directory.update(self.device.users(), self._around.mono())
+            if directory.update(self.device.users(), self._around.mono()):
+                self._around.people_changed()
         except ZKError as error:
             # The punch goes out without a name; the connection's fate shows at the next read.
             _LOGGER.debug("%s: users cannot be read: %s", self._options.name, error)

@@ -4,7 +4,7 @@ import logging
 import queue
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -140,9 +140,12 @@ class Worker:
         self._replays.put(ReplayRequest(since, until))
         self._wake.set()
 
-    def name_of(self, user_id: str) -> str | None:
-        """Return a user's name as this terminal knows it; any thread."""
-        return self._memory.directory.name(user_id)
+    def people(self) -> Mapping[str, str | None] | None:
+        """Return this terminal's users: names, where they may be shown, by id; any thread.
+
+        None before its user table was read for the first time.
+        """
+        return self._memory.directory.people()
 
     def stuck(self, now_s: float) -> bool:
         """Tell whether the thread shows no sign of life: neither a frame nor a planned wait."""
