@@ -25,14 +25,12 @@ from zkbridge.people import Direction, Portrait, Privacy
 from zkbridge.polling.fleet import Fleet
 from zkbridge.polling.identify import Surroundings
 from zkbridge.polling.roster import Roster
-from zkbridge.polling.worker import trouble_of
 from zkbridge.store import Store, StoreError
 from zkbridge.timezones import zone
-from zkbridge.troubles import TROUBLES
-from zkbridge.zk import ZKDevice, ZKError
+from zkbridge.zk import ZKDevice
 
 if TYPE_CHECKING:
-    from zkbridge.web import Health, LogView, TerminalAddress, WebServer
+    from zkbridge.web import Health, LogView, WebServer
 
 _LOGGER = logging.getLogger(__name__)
 _WORKERS_STOP_S: Final = 1.6
@@ -314,6 +312,7 @@ class Bridge:
         if not self._options.web.enabled or not isinstance(self._metrics, CountingMetrics):
             return
         # Imported here: a bridge without a page does without the memory of one.
+        from zkbridge.trial import try_terminal  # noqa: PLC0415
         from zkbridge.web import LogView, WebError, WebServer, shown_configuration  # noqa: PLC0415
 
         if self._log_view is None:
@@ -325,7 +324,7 @@ class Bridge:
             health=self._health,
             metrics=self._metrics,
             shown_config=lambda: shown_configuration(self._options),
-            test_terminal=_test_terminal,
+            test_terminal=try_terminal,
             log=self._log_view,
             version=VERSION,
             ingress=self._ingress,
@@ -397,27 +396,3 @@ def _device(options: TerminalOptions) -> ZKDevice:
         encoding=options.encoding,
         handshake=False,
     )
-
-
-def _test_terminal(address: "TerminalAddress") -> Mapping[str, object]:
-    """Try an address that somebody typed on the page."""
-    device = ZKDevice(
-        address.host, address.port, address.comm_key, kind=address.transport, handshake=False
-    )
-    try:
-        with device:
-            info = device.device_info()
-    except ZKError as error:
-        trouble = trouble_of(error)
-        advice = TROUBLES[trouble]
-        return {"status": trouble.value, "text": advice.text, "cure": advice.cure}
-    return {
-        "status": "ok",
-        "serial": info.serial,
-        "model": info.capabilities.get("~DeviceName"),
-        "firmware": info.firmware,
-        "platform": info.platform,
-        "mac": device.mac,
-        "users": info.users_count,
-        "punches": info.attendance_count,
-    }
