@@ -50,11 +50,19 @@ class Noting(TcpTransport):
         super().__init__("127.0.0.1", port)
         self.asked: Asked = []
 
+    def capture(self, command: int, data: bytes = b"") -> list[Frame]:
+        """Note and pass on."""
+        self._note(command, data)
+        return super().capture(command, data)
+
     def stream(self, command: int, data: bytes = b"") -> Iterator[Frame]:
         """Note and pass on."""
+        self._note(command, data)
+        return super().stream(command, data)
+
+    def _note(self, command: int, data: bytes) -> None:
         if command not in {CMD_CONNECT, CMD_EXIT}:
             self.asked.append((command, data))
-        return super().stream(command, data)
 
 
 def round_trips(port: int, action: Callable[[ZKDevice], object]) -> tuple[Asked, Asked]:

@@ -87,6 +87,10 @@ class Exchange:
         ordered: False where frames may be lost, repeated or swapped on the way (UDP): then the
             answer is put together from packet indexes, and ``complete`` tells whether it is
             whole.
+
+    Attributes:
+        command: As sent.
+        answered: Something of the answer has come.
     """
 
     # Most answers are one frame and never touch these.
@@ -100,7 +104,7 @@ class Exchange:
     def __init__(
         self, command: int, reply: int, data: bytes = b"", *, ordered: bool = True
     ) -> None:
-        self._command = command
+        self.command = command
         self._reply = reply
         self._ordered = ordered
         self._wanted = _wanted(command, data)
@@ -110,7 +114,7 @@ class Exchange:
     def patience(self) -> Patience:
         """What is being waited for now."""
         if not self.answered:
-            return Patience.TABLE if self._command == CMD_PREPARE_BUFFER else Patience.FRAME
+            return Patience.TABLE if self.command == CMD_PREPARE_BUFFER else Patience.FRAME
         if self._last is not None or (self._expected is not None and self._got >= self._expected):
             return Patience.IDLE
         return Patience.FRAME
@@ -125,7 +129,7 @@ class Exchange:
             return Verdict.EVENT
         if frame.reply != self._reply:
             return Verdict.STRAY
-        if self._command in _ONE_FRAME and frame.cmd not in _TRANSFER:
+        if self.command in _ONE_FRAME and frame.cmd not in _TRANSFER:
             self.answered = True
             self._parts.append(frame)
             return Verdict.LAST
@@ -143,12 +147,12 @@ class Exchange:
             return self._accept_end_unordered(frame)
         if frame.cmd == CMD_ACK_OK and self._expected is not None and self._got < self._expected:
             raise ZKProtocolError(
-                f"reply to command {self._command} ends after {self._got} of {self._expected} bytes"
+                f"reply to command {self.command} ends after {self._got} of {self._expected} bytes"
             )
         return self._final(frame)
 
     def _final(self, frame: Frame) -> Verdict:
-        documented = self._command in _ONE_FRAME or self._command in BULK_COMMANDS
+        documented = self.command in _ONE_FRAME or self.command in BULK_COMMANDS
         if documented or frame.cmd != CMD_ACK_OK:
             return Verdict.LAST
         # Nobody has documented how this command's answer ends: listen until it is quiet.
@@ -159,7 +163,7 @@ class Exchange:
         if self._prepare is not None:
             if frame.data == self._prepare.data:
                 return Verdict.STRAY
-            raise ZKProtocolError(f"command {self._command} was answered by two transfers")
+            raise ZKProtocolError(f"command {self.command} was answered by two transfers")
         if len(frame.data) < _U32.size:
             raise ZKProtocolError("a transfer was announced without its size")
         (size,) = _U32.unpack_from(frame.data)
@@ -207,7 +211,7 @@ class Exchange:
 
     def _accept_end_unordered(self, frame: Frame) -> Verdict:
         ends_transfer = frame.cmd == CMD_ACK_OK and not frame.data
-        if ends_transfer and self._command in BULK_COMMANDS:
+        if ends_transfer and self.command in BULK_COMMANDS:
             self._last = frame
             return self._whole_unordered()
         self._prepare, self._parts = None, [frame]
@@ -233,14 +237,14 @@ class Exchange:
         what it ends was lost. Meaningful without order only.
         """
         bare = self._last is not None and self._prepare is None and not self._parts
-        return self._is_whole() or (bare and self._command not in _ALWAYS_DATA)
+        return self._is_whole() or (bare and self.command not in _ALWAYS_DATA)
 
     def _inline_size(self) -> int | None:
         # A single DATA without PREPARE_DATA: only its own content says whether it is all.
         if self._wanted is not None:
             return self._wanted
         first = self._parts[0]
-        if self._command != CMD_PREPARE_BUFFER or len(self._parts) > 1:
+        if self.command != CMD_PREPARE_BUFFER or len(self._parts) > 1:
             return None
         if len(first.data) < _U32.size:
             return len(first.data)

@@ -19,6 +19,7 @@ REPLY_MODULUS: Final = 65535
 
 _TOP = Struct("<4sI")
 _HEADER = Struct("<HHHH")
+_SHORTEST_FRAME: Final = _TOP.size + HEADER_SIZE
 _COMM_KEY_MASK: Final = b"ZKSO"
 
 
@@ -174,6 +175,21 @@ class FrameReader:
     def feed(self, chunk: bytes | memoryview) -> None:
         """Add received bytes."""
         self._buffer += chunk
+
+    def take(self, chunk: bytes) -> bytes | None:
+        """Add received bytes; return the packet where they are one whole frame and no more.
+
+        Most answers are, and then need no buffer. None says nothing about what is in it.
+        """
+        if not self._buffer and len(chunk) >= _SHORTEST_FRAME:
+            magic, length = _TOP.unpack_from(chunk)
+            if magic == TCP_MAGIC and length == len(chunk) - _TOP.size <= MAX_FRAME_BYTES:
+                packet = chunk[_TOP.size :]
+                if not checksum_valid(packet):
+                    self.bad_checksums += 1
+                return packet
+        self._buffer += chunk
+        return None
 
     @property
     def pending(self) -> int:

@@ -6,24 +6,20 @@ answers what is in ``exchange``.
 """
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from time import monotonic
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from zkbridge.zk.bulk import first_data, read_table
+from zkbridge.zk.conversation import Conversation
 from zkbridge.zk.errors import (
     ZKAuthFailed,
     ZKBusy,
     ZKEncrypted,
     ZKError,
     ZKNotSupported,
-    ZKProtocolError,
     ZKUnreachable,
 )
-from zkbridge.zk.exchange import Exchange, Patience, Verdict
-from zkbridge.zk.framing import Frame, build_packet, make_commkey, next_reply_id, parse_packet
+from zkbridge.zk.framing import Frame, make_commkey
 from zkbridge.zk.opcodes import *  # noqa: F403  the reference has the numbers in this module
 from zkbridge.zk.opcodes import (
     CMD_ACK_LOCKED,
@@ -33,17 +29,11 @@ from zkbridge.zk.opcodes import (
     CMD_AUTH,
     CMD_CONNECT,
     CMD_EXIT,
-    CMD_REG_EVENT,
     MAX_CHUNK,
 )
 from zkbridge.zk.wire import TcpWire, UdpWire, Wire
 
 __all__ = ["TcpTransport", "Transport", "UdpTransport", "first_data", "read_buffer"]
-
-TABLE_PATIENCE: Final = 6  # times the timeout, for the first answer to a table request
-GOODBYE_S: Final = 2.0
-_TRIES: Final = 3  # of a request over UDP
-_MAX_QUEUED_EVENTS: Final = 4096
 
 
 class Transport(ABC):
@@ -99,7 +89,7 @@ class Transport(ABC):
         return nullcontext()
 
 
-class SocketTransport(Transport):
+class SocketTransport(Conversation, Transport):
     """Commands over one socket, TCP or UDP; used by one thread, but for ``abort``.
 
     Args:
@@ -121,18 +111,12 @@ class SocketTransport(Transport):
         *,
         wires: tuple[Callable[[], Wire], ...] = (TcpWire, UdpWire),
     ) -> None:
+        self._wires = [make() for make in wires]
+        super().__init__(self._wires[0], f"{host}:{port}", timeout, idle)
         self._host = host
         self._port = port
-        self._timeout = timeout
         self._password = password
-        self._idle = idle
-        self._wires = [make() for make in wires]
-        self._wire = self._wires[0]
-        self._session_id = 0
-        self._next_number = 0
         self._connected = False
-        self._silent = False  # the last request was not answered
-        self.events: deque[Frame] = deque()
 
     # --- counters ---
 
@@ -262,163 +246,10 @@ class SocketTransport(Transport):
             else:
                 self._send(CMD_EXIT, b"", self._take_number())
 
-    @contextmanager
-    def hurried(self) -> Iterator[None]:
-        """Give the terminal little time in all, for ending a session."""
-        saved, self._timeout = self._timeout, min(self._timeout, GOODBYE_S)
-        self.budget_s = GOODBYE_S
-        self._wire.forgive()
-        try:
-            yield
-        finally:
-            self._timeout = saved
-            self.budget_s = None
-
     def abort(self) -> None:
         """Make the waiting call, and every later one until ``disconnect``, raise; any thread."""
         for wire in self._wires:
             wire.abort()
-
-    # --- commands ---
-
-    def capture(self, command: int, data: bytes = b"") -> list[Frame]:
-        """Send a command and collect the frames that answer it.
-
-        Raises:
-            ZKUnreachable: No answer in time, or the connection is gone.
-            ZKProtocolError: What arrived is malformed or contradicts itself.
-        """
-        return list(self.stream(command, data))
-
-    def stream(self, command: int, data: bytes = b"") -> Iterator[Frame]:
-        """Send a command and yield the answer's frames as they arrive.
-
-        Abandoning the iterator is harmless: what is still to come bears this command's number
-        and is dropped.
-        """
-        if self._wire.ordered:
-            return self._stream_ordered(command, data)
-        return self._stream_unordered(command, data)
-
-    def _stream_ordered(self, command: int, data: bytes) -> Iterator[Frame]:
-        exchange = Exchange(command, self._send(command, data, self._take_number()), data)
-        verdict = Verdict.PART
-        while verdict is not Verdict.LAST:
-            frame = self._receive_for(exchange, self._timeout)
-            if frame is None:
-                if exchange.patience is Patience.IDLE:
-                    return
-                raise self._no_answer(command)
-            self._silent = False
-            verdict, part = frame
-            if part is not None:
-                yield part
-
-    def _stream_unordered(self, command: int, data: bytes) -> Iterator[Frame]:
-        tries = 1 if command == CMD_EXIT else _TRIES
-        failure: ZKError | None = None
-        for _ in range(tries):
-            # Each try has a number of its own, but for the very first command of a session,
-            # so that what a late answer to an earlier try brings cannot mix with this one's.
-            number = 0 if command == CMD_CONNECT else self._take_number()
-            exchange = Exchange(command, self._send(command, data, number), data, ordered=False)
-            try:
-                if self._collect(exchange, self._timeout / tries):
-                    if command == CMD_CONNECT:
-                        self._next_number = 1
-                    self._silent = False
-                    return iter(exchange.answer())
-                failure = None
-            except ZKProtocolError as error:
-                failure = error
-        raise failure or self._no_answer(command)
-
-    def _collect(self, exchange: Exchange, timeout_s: float) -> bool:
-        while True:
-            frame = self._receive_for(exchange, timeout_s)
-            if frame is None:
-                return exchange.complete
-            if frame[0] is Verdict.LAST:
-                return True
-
-    def _no_answer(self, command: int) -> ZKUnreachable:
-        error = ZKUnreachable(f"{self._host}:{self._port} did not answer command {command} in time")
-        error.__cause__ = TimeoutError()
-        self._silent = True
-        return error
-
-    def _take_number(self) -> int:
-        number, self._next_number = self._next_number, next_reply_id(self._next_number)
-        return number
-
-    def _send(self, command: int, data: bytes, number: int) -> int:
-        packet = build_packet(command, data, self._session_id, number)
-        self._wire.send(packet, self._timeout)
-        return number
-
-    def _receive_for(
-        self, exchange: Exchange, timeout_s: float
-    ) -> tuple[Verdict, Frame | None] | None:
-        """Receive until a frame brings the answer forward.
-
-        What does not belong to it neither ends nor prolongs the wait.
-
-        Returns:
-            The verdict and the frame; None when its time is over.
-        """
-        allowed = self._allowed(exchange.patience, timeout_s)
-        started = monotonic()
-        deadline = started + allowed
-        try:
-            while True:
-                packet = self._wire.receive(deadline)
-                if packet is None:
-                    return None
-                frame = parse_packet(packet)
-                verdict = exchange.accept(frame)
-                if verdict is Verdict.EVENT:
-                    self._queue(frame)
-                elif verdict is not Verdict.STRAY:
-                    return verdict, frame
-                if monotonic() >= deadline:
-                    return None
-        finally:
-            if self.budget_s is not None:
-                self.budget_s -= monotonic() - started
-
-    def _allowed(self, patience: Patience, timeout_s: float) -> float:
-        allowed = timeout_s
-        if patience is Patience.TABLE:
-            allowed = timeout_s * TABLE_PATIENCE
-        elif patience is Patience.IDLE:
-            allowed = min(self._idle, timeout_s)
-        return allowed if self.budget_s is None else max(0.0, min(allowed, self.budget_s))
-
-    # --- events ---
-
-    def _queue(self, frame: Frame) -> None:
-        if len(self.events) >= _MAX_QUEUED_EVENTS:
-            raise ZKProtocolError("more live events than anyone can take")
-        self.events.append(frame)
-
-    def next_event(self, timeout_s: float, wake: int | None = None) -> Frame | None:
-        """Return the next event frame, or None after ``timeout_s`` or when woken."""
-        if self.events:
-            return self.events.popleft()
-        deadline = monotonic() + timeout_s
-        while True:
-            packet = self._wire.receive(deadline, wake)
-            if packet is None:
-                return None
-            frame = parse_packet(packet)
-            if frame.cmd == CMD_REG_EVENT:
-                return frame
-            if monotonic() >= deadline:
-                return None
-
-    def acknowledge(self) -> None:
-        """Answer an event with CMD_ACK_OK, number 0. Source: protocol.md 10.2."""
-        self._send(CMD_ACK_OK, b"", 0)
 
 
 class TcpTransport(SocketTransport):

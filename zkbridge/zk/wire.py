@@ -5,11 +5,8 @@ else.
 """
 
 import os
-import select
 import socket
 from abc import ABC, abstractmethod
-from contextlib import suppress
-from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -22,7 +19,11 @@ from zkbridge.zk.framing import (
     checksum_valid,
 )
 from zkbridge.zk.opcodes import MAX_CHUNK, MAX_CHUNK_UDP
+from zkbridge.zk.waiting import Alarm, until_ready
 
+# An answer mostly comes at once: so long the socket alone is waited for, in one call. After that
+# the wait is one that the alarm can end.
+_AT_ONCE_S: Final = 0.05
 _RECEIVE_BYTES: Final = 1 << 16
 _UDP_BUFFER_BYTES: Final = 1 << 18  # several chunks, so that none is lost on this side
 
@@ -49,12 +50,7 @@ class Wire(ABC):
         self.packets_received = 0
         self.last_packet_mono_s: float | None = None
         self._socket: socket.socket | None = None
-        self._alarm: int | None = None
-        # Another thread may raise the alarm while it is being taken down, and its number reused.
-        self._alarm_lock = Lock()
-        self._poll = select.poll()
-        self._received = memoryview(bytearray(_RECEIVE_BYTES))
-        self._aborted = False
+        self._alarm = Alarm()
 
     @property
     def is_open(self) -> bool:
@@ -71,10 +67,8 @@ class Wire(ABC):
         self._check_abort()
         deadline = monotonic() + timeout_s
         try:
-            self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             addresses = socket.getaddrinfo(host, port, type=self._kind)
         except (OSError, UnicodeError) as error:
-            self.close()
             raise ZKUnreachable(f"{host} has no address: {error}") from error
         failure: Exception = ZKUnreachable(f"{host} has no address")
         for family, kind, protocol, _, address in addresses:
@@ -89,30 +83,24 @@ class Wire(ABC):
 
     def _connect(self, sock: socket.socket, address: tuple[object, ...], deadline: float) -> None:
         try:
-            sock.settimeout(0)
+            sock.settimeout(_AT_ONCE_S)
             try:
                 sock.connect(address)
-            except BlockingIOError:
-                self._watch(sock, select.POLLOUT)
+            except TimeoutError as error:
+                if error.errno is not None:
+                    raise  # the network's, not ours
                 self._finish_connecting(sock, deadline)
             self._tune(sock)
-            self._watch(sock, select.POLLIN)
         except BaseException:
             sock.close()
             raise
         self._socket = sock
 
     def _finish_connecting(self, sock: socket.socket, deadline: float) -> None:
-        if not self._wait(sock, deadline, None):
+        if not self._wait(sock, deadline, writing=True):
             raise TimeoutError("no answer")
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, os.strerror(code))
-
-    def _watch(self, sock: socket.socket, events: int) -> None:
-        self._poll = select.poll()
-        self._poll.register(sock, events)
-        if self._alarm is not None:
-            self._poll.register(self._alarm, select.POLLIN)
 
     @abstractmethod
     def _tune(self, sock: socket.socket) -> None:
@@ -123,51 +111,40 @@ class Wire(ABC):
         sock, self._socket = self._socket, None
         if sock is not None:
             sock.close()
-        with self._alarm_lock:
-            alarm, self._alarm = self._alarm, None
-            if alarm is not None:
-                os.close(alarm)
+        self._alarm.close()
 
     def abort(self) -> None:
         """Make the waiting call, and every later one, raise; callable from any thread."""
-        with self._alarm_lock:
-            self._aborted = True
-            if self._alarm is not None:
-                os.eventfd_write(self._alarm, 1)
+        self._alarm.ring()
 
     def forgive(self) -> None:
         """Forget an abort, so that the session can still be ended in good order."""
-        if not self._aborted:
-            return
-        self._aborted = False
-        if self._alarm is not None:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._alarm)
+        if self._alarm.raised:
+            self._alarm.still()
 
     def _check_abort(self) -> None:
-        if self._aborted:
+        if self._alarm.raised:
             raise ZKUnreachable("the connection was given up on request")
 
-    def _wait(self, sock: socket.socket, deadline: float, wake: int | None) -> bool:
+    def _wait(
+        self,
+        sock: socket.socket,
+        deadline: float,
+        wake: int | None = None,
+        *,
+        writing: bool = False,
+    ) -> bool:
         """Wait until the socket is ready.
 
         Returns:
             False at the deadline, or when ``wake`` became readable.
         """
         self._check_abort()
-        left_s = deadline - monotonic()
-        timeout_ms = left_s * 1000 if left_s > 0 else 0
-        if wake is None:
-            ready = self._poll.poll(timeout_ms)
-        else:
-            self._poll.register(wake, select.POLLIN)
-            try:
-                ready = self._poll.poll(timeout_ms)
-            finally:
-                self._poll.unregister(wake)
+        alarm = self._alarm.fileno()
+        others = (alarm,) if wake is None else (alarm, wake)
+        ready = until_ready(sock.fileno(), others, deadline - monotonic(), writing)
         self._check_abort()
-        number = sock.fileno()
-        return any(fd == number for fd, _ in ready) if len(ready) != 1 else ready[0][0] == number
+        return ready
 
     def _opened(self) -> socket.socket:
         if self._socket is None:
@@ -175,52 +152,46 @@ class Wire(ABC):
         return self._socket
 
     def _send_all(self, data: bytes, timeout_s: float) -> None:
-        sock = self._opened()
+        sock = self._socket or self._opened()
         self._check_abort()
         try:
             sent = sock.send(data)
-            self.bytes_sent += sent
-            if sent == len(data):
-                return
-        except BlockingIOError:
+        except TimeoutError:
             sent = 0
         except OSError as error:
             raise ZKUnreachable(f"sending failed: {error}") from error
-        self._send_rest(sock, memoryview(data)[sent:], timeout_s)
+        self.bytes_sent += sent
+        if sent < len(data):
+            self._send_rest(sock, memoryview(data)[sent:], timeout_s)
 
     def _send_rest(self, sock: socket.socket, view: memoryview, timeout_s: float) -> None:
         deadline = monotonic() + timeout_s
         try:
             while view:
-                try:
-                    sent = sock.send(view)
-                except BlockingIOError:
-                    self._wait_writable(sock, deadline)
-                    continue
+                if not self._wait(sock, deadline, writing=True):
+                    raise TimeoutError("the terminal takes no more data")
+                sent = sock.send(view)
                 self.bytes_sent += sent
                 view = view[sent:]
         except OSError as error:
             raise ZKUnreachable(f"sending failed: {error}") from error
 
-    def _wait_writable(self, sock: socket.socket, deadline: float) -> None:
-        self._watch(sock, select.POLLOUT)
+    def _receive_some(self, deadline: float, wake: int | None) -> bytes | None:
+        """Receive what is there; None at the deadline or when woken."""
+        sock = self._socket or self._opened()
+        self._check_abort()
         try:
-            if not self._wait(sock, deadline, None):
-                raise TimeoutError("the terminal takes no more data")
-        finally:
-            self._watch(sock, select.POLLIN)
-
-    def _receive_some(self, deadline: float, wake: int | None) -> memoryview | None:
-        """Receive what is there, valid until the next time; None at the deadline or when woken."""
-        sock = self._opened()
-        try:
-            while self._wait(sock, deadline, wake):
+            at_once = wake is None and deadline - monotonic() > _AT_ONCE_S
+            while at_once or self._wait(sock, deadline, wake):
                 try:
-                    size = sock.recv_into(self._received)
-                except BlockingIOError:
+                    received = sock.recv(_RECEIVE_BYTES)
+                except TimeoutError as error:
+                    if error.errno is not None:
+                        raise  # the network's, not ours
+                    at_once = False
                     continue
-                self.bytes_received += size
-                return self._received[:size]
+                self.bytes_received += len(received)
+                return received
         except OSError as error:
             raise ZKUnreachable(f"receiving failed: {error}") from error
         return None
@@ -285,16 +256,17 @@ class TcpWire(Wire):
         """Receive one whole packet; see ``Wire.receive``."""
         while True:
             packet = self._next_packet() if self._reader.pending else None
+            if packet is None:
+                received = self._receive_some(deadline, wake)
+                if received is None:
+                    return None
+                if not received:
+                    raise ZKUnreachable("the terminal closed the connection")
+                packet = self._reader.take(received)
             if packet is not None:
                 self._speaks = True
                 self._count()
                 return packet
-            received = self._receive_some(deadline, wake)
-            if received is None:
-                return None
-            if not received:
-                raise ZKUnreachable("the terminal closed the connection")
-            self._reader.feed(received)
 
     def _next_packet(self) -> bytes | None:
         try:
@@ -331,10 +303,9 @@ class UdpWire(Wire):
             received = self._receive_some(deadline, wake)
             if received is None:
                 return None
-            packet = bytes(received)
-            if len(packet) >= HEADER_SIZE and checksum_valid(packet):
+            if len(received) >= HEADER_SIZE and checksum_valid(received):
                 self._count()
-                return packet
+                return received
             self.bad_checksums += 1
             if monotonic() >= deadline:
                 return None
