@@ -60,7 +60,7 @@ addon: .venv/.test  ## the wheel inside the Home Assistant add-on's folder
 test-ha: .venv/.test  ## against a real Home Assistant; HALAB names the command that starts it
 	@.ci/need mosquitto
 	@[ -n "$$HALAB" ] || { echo "HALAB is to name the command that starts Home Assistant" >&2; exit 1; }
-	@$(PYTEST) -q tests/ha
+	@$(PYTEST) -q -o faulthandler_timeout=300 tests/ha
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv docs/_build dist build .mypy_cache .ruff_cache .pytest_cache \

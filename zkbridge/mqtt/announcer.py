@@ -4,11 +4,13 @@ import contextlib
 import json
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
 from zkbridge.events import TerminalView
+from zkbridge.mqtt.departed import Departed
 from zkbridge.mqtt.messages import (
     BridgeState,
     Message,
@@ -34,6 +36,7 @@ _SAY_CLASH_EVERY_S: Final = 3600.0
 _VIEW_FOLLOWS_S: Final = 0.1
 _STATES_AT_ONCE: Final = 8
 _STORE_RETRY_S: Final = 1.0
+_REMOVAL_FOLLOWS_S: Final = 2.0
 
 
 class Announcer:
@@ -71,6 +74,13 @@ class Announcer:
         self._bridge_told_at = -_BRIDGE_STATE_EVERY_S
         self._birth_at: float | None = None
         self._others: dict[str, float] = {}
+        # Whether Home Assistant was heard on this connection and takes in what it is sent.
+        self._listening = False
+        self._departed = Departed(store, clock=clock)
+        self._once: deque[Message] = deque()
+        self._removals: list[Message] = []
+        self._removals_at: float | None = None
+        self._removing = False
         self._recent = Recent(store, clock=clock)
         # Terminals whose state is to be made anew, and when.
         self._stale: set[str] = set()
@@ -88,6 +98,7 @@ class Announcer:
     def start(self) -> None:
         """Read what earlier runs said; before the first connection."""
         self._remembered = self._store.sent_topics()
+        self._departed.load()
         with contextlib.suppress(StoreFull):  # this topic is wanted as long as there is a bridge
             self._remember([self.greeting().topic])
 
@@ -108,6 +119,7 @@ class Announcer:
 
     def connected(self, *, first: bool) -> None:
         """Say everything to a broker that may have forgotten it."""
+        self.left()
         self.retained.connected()
         self.retained.said(self.greeting())
         if first:
@@ -139,6 +151,13 @@ class Announcer:
         if self._birth_at is None:
             self._birth_at = self._monotonic() + self._jitter(*_BIRTH_JITTER_S)
 
+    def left(self) -> None:
+        """Home Assistant, as far as is known, does not listen."""
+        self._listening = False
+        self._once.clear()
+        self._removals_at = None
+        self._removing = False
+
     def moved(self, movement: Movement) -> None:
         """Note where a person went, unless something newer is known."""
         if self._store.update_presence(movement.user_id, movement.where.value, movement.at):
@@ -161,6 +180,7 @@ class Announcer:
             self._bridge_at,
             self._discovery_at,
             self._states_at,
+            self._removals_at,
             None if midnight_s is None else self._monotonic() + midnight_s,
         )
         return min((moment for moment in times if moment is not None), default=None)
@@ -175,10 +195,17 @@ class Announcer:
             self._tell_states(_STATES_AT_ONCE)
         if self._discovery_at is not None and now >= self._discovery_at:
             self._discover(settled=False)
+        if self._removals_at is not None and now >= self._removals_at:
+            self._removals_at = None
+            self._once = deque(self._removals)
+            self._removing = True
         if self._birth_at is None or now < self._birth_at:
             return False
-        self._birth_at = None
+        self._birth_at = now + _STORE_RETRY_S  # should the store fail
         self._discover(settled=True)
+        self._birth_at = None
+        self._listening = True
+        self._take_back_again()
         portraits = {self._settings.topics.portrait(terminal_id) for terminal_id in self._views}
         self.retained.again(lambda topic: topic not in portraits)
         return True
@@ -256,16 +283,30 @@ class Announcer:
                 self._persons[topic] = portrait.user_id
                 self.retained.want(Message(topic, portrait.jpeg, retain=True))
 
+    def _take_back_again(self) -> None:
+        in_full, self._removals = self._departed.messages(self._discovered)
+        self._once = deque(in_full)
+        self._removing = False
+        if in_full:
+            self._removals_at = self._monotonic() + _REMOVAL_FOLLOWS_S
+        else:
+            self._departed.handled()
+
     def _discover(self, *, settled: bool) -> None:
-        self._discovery_at = None
+        self._discovery_at = self._monotonic() + _STORE_RETRY_S  # should the store fail
         views = [self._views[terminal_id] for terminal_id in sorted(self._views)]
         for message in self._hooks.discovery(views, dict(self._discovered), settled):
+            if not self._listening:
+                before = self._discovered.get(message.topic, b"")
+                self._departed.note(message.topic, before, message.payload)
             if message.payload:
                 self._discovered[message.topic] = message.payload
                 self.retained.want(message)
             else:
                 self._discovered.pop(message.topic, None)
                 self.retained.clear(message.topic)
+        self._departed.save()
+        self._discovery_at = None
 
     def _clean(self) -> None:
         for topic in sorted(self._remembered):
@@ -357,11 +398,20 @@ class Announcer:
     # On the way
 
     def next(self) -> Message | None:
-        """Return the next retained message, noted in the store before it is sent."""
+        """Return the next message; a retained one is noted in the store before it is sent."""
         if not self.retained:
-            return None
+            return self._next_once()
         self._remember(self.retained.waiting())
         return self.retained.take()
+
+    def _next_once(self) -> Message | None:
+        if not self._once:
+            return None
+        message = self._once.popleft()
+        if self._removing and not self._once:
+            self._removing = False
+            self._departed.handled()
+        return message
 
     def acknowledged(self, topic: str) -> None:
         """Note that the broker has what a topic should say."""

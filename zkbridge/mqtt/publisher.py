@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from zkbridge.mqtt.announcer import Announcer
 from zkbridge.mqtt.broker import Acknowledged, ConnectionEvent, Down, Received, Subscribed, Up
 from zkbridge.mqtt.connection import Connection
+from zkbridge.mqtt.grace import OFFLINE
 from zkbridge.mqtt.inbox import Inbox
 from zkbridge.mqtt.messages import Message
 from zkbridge.mqtt.sender import FAILURE, QUOTA, Sender
@@ -52,6 +53,12 @@ class Status:
     protocol: str | None
     clash: str | None
     heartbeat_s: float
+
+
+class Once(NamedTuple):
+    """Key of an announcement that is not retained: nothing follows from what becomes of it."""
+
+    topic: str
 
 
 class Publisher:
@@ -294,7 +301,7 @@ class Publisher:
         if message is None:
             self._announced()
             return None
-        return message.topic, message
+        return message.topic if message.retain else Once(message.topic), message
 
     def _announced(self) -> None:
         """Discovery and states are out: now what Home Assistant missed may follow."""
@@ -319,6 +326,8 @@ class Publisher:
         elif isinstance(event, Received):
             if self._inbox.receive(event):
                 self._announcer.born()
+            elif self._inbox.grace.status == OFFLINE:
+                self._announcer.left()
         elif isinstance(event, Up):
             self._on_up(event)
         elif isinstance(event, Down):
@@ -379,6 +388,8 @@ class Publisher:
             self._suspects.cleared(identity)
         if isinstance(key, Key):
             self._sender.acknowledged(key, answer.code, answer.reason)
+            return
+        if isinstance(key, Once):
             return
         topic = str(key)
         self._answered_at_all = True
