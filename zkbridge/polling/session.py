@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from zkbridge.config import Backfill, TerminalOptions, since
-from zkbridge.events import DeviceFacts, Log, Terminal
+from zkbridge.events import DeviceFacts, Log, Terminal, Trouble
 from zkbridge.identity import normal_mac
 from zkbridge.polling.context import Context
 from zkbridge.polling.identify import Memory, Surroundings, context_of, identify
@@ -22,6 +22,7 @@ from zkbridge.polling.state import StateKeeper
 from zkbridge.polling.wake import Wake
 from zkbridge.store import KnownTerminal
 from zkbridge.timezones import to_utc
+from zkbridge.troubles import TROUBLES
 from zkbridge.vocabulary import LOG_CLEARED_OPERATIONS, USER_CHANGES
 from zkbridge.zk import (
     Capacity,
@@ -214,7 +215,11 @@ class TerminalSession:
             moment = to_utc(wall, self.context.translator.local, nearest=now)
             # Its clock shows whole seconds: on average half of one has passed since.
             drift = (moment - now).total_seconds() + 0.5
-        self._keeper.drifted(drift)
+        if self._keeper.drifted(drift) and drift is not None:
+            advice = TROUBLES[Trouble.CLOCK_WRONG]
+            _LOGGER.warning(
+                "%s: %s (%+.0f s). %s", self._options.name, advice.text, drift, advice.cure
+            )
 
     def _shake_hands(self, original: str | None = None) -> None:
         """Do the SDK handshake; the value to put back is kept in the store until it is."""

@@ -63,25 +63,33 @@ class StateKeeper:
             log_used=used,
         )
 
-    def drifted(self, drift_s: float | None) -> None:
-        """Take note of the clock's drift, in seconds, positive when the terminal is ahead."""
-        state = self.view.state
-        old = state.clock_drift
+    def drifted(self, drift_s: float | None) -> bool:
+        """Take note of the clock's drift, in seconds, positive when the terminal is ahead.
+
+        Returns:
+            Whether the clock has just turned out to be wrong.
+        """
+        old = self.view.state.clock_drift
         if drift_s is not None and old is not None and abs(drift_s - old) < DRIFT_STEP_S:
-            return
-        wrong = drift_s is not None and abs(drift_s) >= WRONG_CLOCK_S
-        error = state.error
-        if wrong and error is None:
-            error = Trouble.CLOCK_WRONG
-        elif not wrong and error is Trouble.CLOCK_WRONG:
-            error = None
-        self.update(clock_drift=None if drift_s is None else round(drift_s), error=error)
+            return False
+        was_wrong = self._clock_is_wrong
+        self.update(clock_drift=None if drift_s is None else round(drift_s))
+        error = self.view.state.error
+        if self._clock_is_wrong and error is None:
+            self.update(error=Trouble.CLOCK_WRONG)
+        elif error is Trouble.CLOCK_WRONG and not self._clock_is_wrong:
+            self.update(error=None)
+        return self._clock_is_wrong and not was_wrong
+
+    @property
+    def _clock_is_wrong(self) -> bool:
+        drift = self.view.state.clock_drift
+        return drift is not None and abs(drift) >= WRONG_CLOCK_S
 
     def fine(self) -> None:
         """A poll came to its end: what was wrong is over, except for the clock."""
-        drift = self.view.state.clock_drift
-        wrong = drift is not None and abs(drift) >= WRONG_CLOCK_S
-        self.update(online=True, error=Trouble.CLOCK_WRONG if wrong else None, synced=True)
+        error = Trouble.CLOCK_WRONG if self._clock_is_wrong else None
+        self.update(online=True, error=error, synced=True)
 
     @contextmanager
     def together(self) -> Iterator[None]:
