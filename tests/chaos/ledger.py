@@ -205,6 +205,8 @@ class Ledger:
         self._received.add(event)
         made.source = content["source"]
         live = made.source == "live"
+        if made.excused:
+            return  # no log shows it any more, so no log says where it belongs
         # A live punch may overtake older ones that the log still has to show; nothing else may.
         ahead = self._newest.get((made.terminal, live), -1)
         if made.index < ahead:

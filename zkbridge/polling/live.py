@@ -20,6 +20,8 @@ from zkbridge.zk import (
 _LOGGER = logging.getLogger(__name__)
 # A log with records this wide names people by the terminal's internal index only.
 _INDEX_ONLY_SIZE: Final = 8
+# A terminal that floods events is polled all the same.
+_MOST_AT_ONCE: Final = 1000
 
 
 class LiveListener:
@@ -76,6 +78,14 @@ class LiveListener:
             _LOGGER.warning("%s: no realtime events; polling only", self._name)
             return
         self.registered = True
+
+    def catch_up(self) -> None:
+        """Take the events that are here already: they are older than what a log shows next."""
+        for _ in range(_MOST_AT_ONCE):
+            event = self._device.next_event(0.0, None) if self.registered else None
+            if event is None:
+                return
+            self.take(event)
 
     def expect(self, punches: Iterable[tuple[str, int]]) -> None:
         """Note punches (user key, packed time) that a poll found and nobody told of."""

@@ -257,6 +257,7 @@ class TerminalSession:
             capacity = self.device.capacity()
             self._keeper.counted(capacity)
             self._read_users(capacity)
+            self._live.catch_up()
             for log in list(self._logs):
                 self._read_log(log, capacity, reconcile=reconcile)
             if self._around.mono() - self._clock_at_s >= CLOCK_EVERY_S:
