@@ -73,6 +73,16 @@ class BridgeProcess:
         """What it has said so far."""
         return (self.folder / "bridge.log").read_text(errors="replace")
 
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return [sys.executable, "-m", "zkbridge", "run", "-c", str(self.config_path)]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """In which environment."""
+        return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
     def write_config(self) -> None:
         """Write the configuration file."""
         self.config_path.write_text(yaml.safe_dump(self.options))
@@ -82,11 +92,11 @@ class BridgeProcess:
         self.write_config()
         with (self.folder / "bridge.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                [*prefix, sys.executable, "-m", "zkbridge", "run", "-c", str(self.config_path)],
+                [*prefix, *self.command],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+                env=self.environ,
             )
 
     def wait_log(self, text: str, *, count: int = 1) -> None:
@@ -111,6 +121,10 @@ class BridgeProcess:
     def kill(self) -> None:
         """End it as a power failure would."""
         self._end(signal.SIGKILL)
+
+    def signal_stop(self) -> None:
+        """Ask it to end; returns at once."""
+        os.kill(self.pid, signal.SIGTERM)
 
     def stop(self) -> int | None:
         """End it in order; returns its exit code."""

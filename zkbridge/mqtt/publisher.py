@@ -34,8 +34,8 @@ _LONGEST_WAIT_S: Final = 10.0
 _EVENTS_IN_A_ROW: Final = 8
 _BATCH: Final = 7
 _STORE_RETRY_S: Final = 1.0
-_STOP_S: Final = 4.0
-_FINISH_S: Final = 2.0
+_STOP_S: Final = 2.6
+_FINISH_S: Final = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
