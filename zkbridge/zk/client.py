@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from struct import Struct
 from typing import Final, Literal, Self
 
@@ -98,8 +99,8 @@ class ZKDevice:
         self._firmware: str | None = None
         self._user_ids: dict[int, str] | None = None
         self._tables = Tables(self._transport)
-        self._listener = Listener(self._transport, self.clock)
         self.session = Session(self._transport)
+        self._listener = Listener(self._transport, partial(self.session.request, CMD_GET_TIME))
         self.undecodable = 0
 
     # --- life ---

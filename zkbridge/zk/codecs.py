@@ -156,8 +156,8 @@ def decode_capacity(data: bytes) -> Capacity:
     known: dict[str, int | None] = {}
     for layout, names in ((_COUNTERS, _COUNTER_NAMES), (_FACE_COUNTERS, _FACE_NAMES)):
         if len(data) >= layout.size:
-            numbers = layout.unpack_from(data)
-            known |= {n: v if v >= 0 else None for n, v in zip(names, numbers, strict=True)}
+            numbers = [v if v >= 0 else None for v in layout.unpack_from(data)]
+            known.update(zip(names, numbers, strict=True))
     return Capacity(**known, raw=data)
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 from zkbridge.zk.errors import ZKError, ZKProtocolError, ZKUnreachable
-from zkbridge.zk.exchange import Exchange, Patience, Verdict
+from zkbridge.zk.exchange import ONE_FRAME_COMMANDS, Exchange, Patience, Verdict, answers_alone
 from zkbridge.zk.framing import Frame, build_packet, next_reply_id, parse_packet
 from zkbridge.zk.opcodes import CMD_ACK_OK, CMD_CONNECT, CMD_EXIT, CMD_REG_EVENT
 from zkbridge.zk.wire import Wire
@@ -52,14 +52,34 @@ class Conversation:
             ZKUnreachable: No answer in time, or the connection is gone.
             ZKProtocolError: What arrived is malformed or contradicts itself.
         """
-        if not self._wire.ordered:
-            return list(self._stream_unordered(command, data))
-        exchange = Exchange(command, self._send(command, data, self._take_number()), data)
-        first = self._receive_for(exchange, self._timeout)
-        if first is not None and first[0] is Verdict.LAST:
+        wire = self._wire
+        if command not in ONE_FRAME_COMMANDS or not wire.ordered:
+            return list(self.stream(command, data))
+        # The usual case, one frame that comes at once, in as few steps as can be.
+        number = self._next_number
+        self._next_number = next_reply_id(number)
+        wire.send(build_packet(command, data, self._session_id, number), self._timeout)
+        started = monotonic()
+        budget_s = self.budget_s
+        allowed = self._timeout if budget_s is None else max(0.0, min(self._timeout, budget_s))
+        packet = wire.receive(started + allowed)
+        if budget_s is not None:
+            self.budget_s = budget_s - (monotonic() - started)
+        if packet is None:
+            raise self._no_answer(command)
+        frame = parse_packet(packet)
+        if answers_alone(command, number, frame):
             self._silent = False
-            return [first[1]]  # what most answers are
-        return list(self._rest(exchange, first))
+            return [frame]
+        return self._go_on(Exchange(command, number, data), frame, started + allowed)
+
+    def _go_on(self, exchange: Exchange, frame: Frame, deadline: float) -> list[Frame]:
+        verdict = exchange.accept(frame)
+        if verdict is Verdict.PART or verdict is Verdict.LAST:
+            return list(self._rest(exchange, (verdict, frame)))
+        if verdict is Verdict.EVENT:
+            self._queue(frame)
+        return list(self._rest(exchange, self._receive_for(exchange, deadline - monotonic())))
 
     def stream(self, command: int, data: bytes = b"") -> Iterator[Frame]:
         """Send a command and yield the answer's frames as they arrive.
@@ -195,6 +215,8 @@ class Conversation:
         """Give the terminal little time in all, for ending a session."""
         saved, self._timeout = self._timeout, min(self._timeout, GOODBYE_S)
         self.budget_s = GOODBYE_S
+        # Whoever gave up waiting for an answer does not want to wait for another one.
+        self._silent |= self._wire.aborted
         self._wire.forgive()
         try:
             yield

@@ -36,7 +36,7 @@ from zkbridge.zk.opcodes import (
 
 MAX_REPLY_BYTES: Final = 64 << 20  # far above any table a terminal can hold
 
-_ONE_FRAME: Final = frozenset(
+ONE_FRAME_COMMANDS: Final = frozenset(
     {
         CMD_AUTH,
         CMD_CONNECT,
@@ -56,6 +56,7 @@ _ONE_FRAME: Final = frozenset(
 )
 _ALWAYS_DATA: Final = frozenset({CMD_PREPARE_BUFFER, CMD_READ_BUFFER})
 _TRANSFER: Final = frozenset({CMD_PREPARE_DATA, CMD_DATA})
+_NEVER_ALONE: Final = _TRANSFER | {CMD_REG_EVENT}
 _U32 = Struct("<I")
 _CHUNK = Struct("<ii")
 
@@ -75,6 +76,11 @@ class Patience(Enum):
     TABLE = auto()  # the terminal may be preparing a whole table
     FRAME = auto()
     IDLE = auto()  # nothing more need come
+
+
+def answers_alone(command: int, number: int, frame: Frame) -> bool:
+    """Tell whether a frame is the whole answer to the command that bore this number."""
+    return frame.reply == number and command in ONE_FRAME_COMMANDS and frame.cmd not in _NEVER_ALONE
 
 
 class Exchange:
@@ -129,7 +135,7 @@ class Exchange:
             return Verdict.EVENT
         if frame.reply != self._reply:
             return Verdict.STRAY
-        if self.command in _ONE_FRAME and frame.cmd not in _TRANSFER:
+        if answers_alone(self.command, self._reply, frame):
             self.answered = True
             self._parts.append(frame)
             return Verdict.LAST
@@ -152,7 +158,7 @@ class Exchange:
         return self._final(frame)
 
     def _final(self, frame: Frame) -> Verdict:
-        documented = self.command in _ONE_FRAME or self.command in BULK_COMMANDS
+        documented = self.command in ONE_FRAME_COMMANDS or self.command in BULK_COMMANDS
         if documented or frame.cmd != CMD_ACK_OK:
             return Verdict.LAST
         # Nobody has documented how this command's answer ends: listen until it is quiet.

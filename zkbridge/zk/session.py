@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Final
 
 from zkbridge.zk.bulk import Reply, check_session, gather
@@ -146,7 +147,7 @@ class Session:
         Raises:
             ZKProtocolError: The name is no option name, or the session is gone.
         """
-        reply = self.request(CMD_OPTIONS_RRQ, _option_name(name) + b"\0")
+        reply = self._ask(CMD_OPTIONS_RRQ, _option_name(name) + b"\0")
         if reply.code != CMD_ACK_OK:
             return None
         return decode_option(reply.tail) or None
@@ -200,6 +201,7 @@ class Session:
             self.close()
 
 
+@lru_cache(maxsize=64)
 def _option_name(name: str) -> bytes:
     encoded = name.encode("utf-8", "replace")
     if not encoded or len(encoded) > _MAX_OPTION or b"\0" in encoded or b"=" in encoded:

@@ -2,12 +2,32 @@
 
 import select
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from struct import Struct
 from threading import Lock
 from typing import Final
 
+_TIMEVAL: Final = Struct("@ll")
 Ready = Callable[[int, Iterable[int], float, bool], bool]
+
+
+def give_up_soon(sock: socket.socket, seconds: float) -> None:
+    """Let calls on a socket end after so long: ``TimeoutError`` or ``BlockingIOError``.
+
+    Where the kernel counts the time, each is one system call instead of two.
+    """
+    if sys.platform == "linux":  # elsewhere connecting is not bounded so, or not at all
+        limit = _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        except OSError:
+            pass  # times of another size
+        else:
+            return
+    sock.settimeout(seconds)
 
 
 class Alarm:

@@ -7,6 +7,7 @@ else.
 import os
 import socket
 from abc import ABC, abstractmethod
+from errno import ETIMEDOUT
 from time import monotonic
 from typing import Final
 
@@ -19,7 +20,7 @@ from zkbridge.zk.framing import (
     checksum_valid,
 )
 from zkbridge.zk.opcodes import MAX_CHUNK, MAX_CHUNK_UDP
-from zkbridge.zk.waiting import Alarm, until_ready
+from zkbridge.zk.waiting import Alarm, give_up_soon, until_ready
 
 # An answer mostly comes at once: so long the socket alone is waited for, in one call. After that
 # the wait is one that the alarm can end.
@@ -83,11 +84,11 @@ class Wire(ABC):
 
     def _connect(self, sock: socket.socket, address: tuple[object, ...], deadline: float) -> None:
         try:
-            sock.settimeout(_AT_ONCE_S)
+            give_up_soon(sock, _AT_ONCE_S)
             try:
                 sock.connect(address)
-            except TimeoutError as error:
-                if error.errno is not None:
+            except (TimeoutError, BlockingIOError) as error:
+                if error.errno == ETIMEDOUT:
                     raise  # the network's, not ours
                 self._finish_connecting(sock, deadline)
             self._tune(sock)
@@ -116,6 +117,11 @@ class Wire(ABC):
     def abort(self) -> None:
         """Make the waiting call, and every later one, raise; callable from any thread."""
         self._alarm.ring()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether ``abort`` was called and not forgiven."""
+        return self._alarm.raised
 
     def forgive(self) -> None:
         """Forget an abort, so that the session can still be ended in good order."""
@@ -153,10 +159,11 @@ class Wire(ABC):
 
     def _send_all(self, data: bytes, timeout_s: float) -> None:
         sock = self._socket or self._opened()
-        self._check_abort()
+        if self._alarm.raised:
+            self._check_abort()
         try:
             sent = sock.send(data)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             sent = 0
         except OSError as error:
             raise ZKUnreachable(f"sending failed: {error}") from error
@@ -170,7 +177,10 @@ class Wire(ABC):
             while view:
                 if not self._wait(sock, deadline, writing=True):
                     raise TimeoutError("the terminal takes no more data")
-                sent = sock.send(view)
+                try:
+                    sent = sock.send(view)
+                except BlockingIOError:
+                    continue
                 self.bytes_sent += sent
                 view = view[sent:]
         except OSError as error:
@@ -179,14 +189,15 @@ class Wire(ABC):
     def _receive_some(self, deadline: float, wake: int | None) -> bytes | None:
         """Receive what is there; None at the deadline or when woken."""
         sock = self._socket or self._opened()
-        self._check_abort()
+        if self._alarm.raised:
+            self._check_abort()
         try:
             at_once = wake is None and deadline - monotonic() > _AT_ONCE_S
             while at_once or self._wait(sock, deadline, wake):
                 try:
                     received = sock.recv(_RECEIVE_BYTES)
-                except TimeoutError as error:
-                    if error.errno is not None:
+                except (TimeoutError, BlockingIOError) as error:
+                    if error.errno == ETIMEDOUT:
                         raise  # the network's, not ours
                     at_once = False
                     continue
@@ -195,10 +206,6 @@ class Wire(ABC):
         except OSError as error:
             raise ZKUnreachable(f"receiving failed: {error}") from error
         return None
-
-    def _count(self) -> None:
-        self.packets_received += 1
-        self.last_packet_mono_s = monotonic()
 
     @abstractmethod
     def send(self, packet: bytes, timeout_s: float) -> None:
@@ -232,6 +239,7 @@ class TcpWire(Wire):
         super().__init__()
         self._reader = FrameReader()
         self._speaks = False
+        self._buffered = False
 
     @property
     def bad_checksums(self) -> int:
@@ -242,6 +250,7 @@ class TcpWire(Wire):
         """Connect; see ``Wire.open``."""
         self._reader = FrameReader()
         self._speaks = False
+        self._buffered = False
         super().open(host, port, timeout_s)
 
     def _tune(self, sock: socket.socket) -> None:
@@ -254,29 +263,32 @@ class TcpWire(Wire):
 
     def receive(self, deadline: float, wake: int | None = None) -> bytes | None:
         """Receive one whole packet; see ``Wire.receive``."""
-        while True:
-            packet = self._next_packet() if self._reader.pending else None
+        packet = self._next_packet() if self._buffered else None
+        while packet is None:
+            received = self._receive_some(deadline, wake)
+            if received is None:
+                return None
+            if not received:
+                raise ZKUnreachable("the terminal closed the connection")
+            packet = self._reader.take(received)
             if packet is None:
-                received = self._receive_some(deadline, wake)
-                if received is None:
-                    return None
-                if not received:
-                    raise ZKUnreachable("the terminal closed the connection")
-                packet = self._reader.take(received)
-            if packet is not None:
-                self._speaks = True
-                self._count()
-                return packet
+                packet = self._next_packet()
+        self._speaks = True
+        self.packets_received += 1
+        self.last_packet_mono_s = monotonic()
+        return packet
 
     def _next_packet(self) -> bytes | None:
         try:
-            return self._reader.next_packet()
+            packet = self._reader.next_packet()
         except ZKNotATerminal as error:
             if self._reader.starts_with(TCP_MAGIC_SECURE):
                 raise ZKEncrypted("the plain protocol", 0) from error
             if self._speaks:
                 raise ZKProtocolError(f"the stream is lost: {error}") from error
             raise
+        self._buffered = self._reader.pending > 0
+        return packet
 
 
 class UdpWire(Wire):
@@ -304,7 +316,8 @@ class UdpWire(Wire):
             if received is None:
                 return None
             if len(received) >= HEADER_SIZE and checksum_valid(received):
-                self._count()
+                self.packets_received += 1
+                self.last_packet_mono_s = monotonic()
                 return received
             self.bad_checksums += 1
             if monotonic() >= deadline:
