@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from zkbridge.simulator import SimulatedPunch, SimulatedTerminal, pack_time
 from zkbridge.zk import ZKDevice
-from zkbridge.zk.client import TransportKind
+from zkbridge.zk.transport import TransportKind
 
 settings.register_profile("default", max_examples=60, deadline=None)
 settings.register_profile(

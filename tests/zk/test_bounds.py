@@ -14,7 +14,6 @@ from tests.zk.conftest import device, punches
 from zkbridge.simulator import PANEL_GREETING, SimulatedTerminal
 from zkbridge.simulator import faults as f
 from zkbridge.zk import TcpTransport, UdpTransport, ZKBusy, ZKDevice, ZKError, ZKUnreachable
-from zkbridge.zk.client import TransportKind
 from zkbridge.zk.opcodes import (
     CMD_AUTH,
     CMD_CONNECT,
@@ -25,6 +24,7 @@ from zkbridge.zk.opcodes import (
     CMD_PREPARE_BUFFER,
     CMD_READ_BUFFER,
 )
+from zkbridge.zk.transport import TransportKind
 
 
 def open_files() -> int:

@@ -17,8 +17,8 @@ from zkbridge.zk import (
     ZKDevice,
     ZKProtocolError,
 )
-from zkbridge.zk.client import TransportKind
 from zkbridge.zk.incremental import KNOWN_RECORDS, Tail, digest, plan, settle
+from zkbridge.zk.transport import TransportKind
 
 
 def rows(read: LogRead) -> list[tuple[str, int]]:

@@ -20,9 +20,9 @@ from zkbridge.zk import (
     ZKDevice,
     ZKUnreachable,
 )
-from zkbridge.zk.client import TransportKind
 from zkbridge.zk.live import decode_event
 from zkbridge.zk.opcodes import CMD_GET_TIME, CMD_REG_EVENT
+from zkbridge.zk.transport import TransportKind
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from zkbridge.zk import (
     ZKProtocolError,
     ZKUnreachable,
 )
-from zkbridge.zk.client import TransportKind
 from zkbridge.zk.opcodes import (
     CMD_ATTLOG_RRQ,
     CMD_CONNECT,
@@ -34,6 +33,7 @@ from zkbridge.zk.opcodes import (
     CMD_USER_PHOTO,
     READ_COMMANDS,
 )
+from zkbridge.zk.transport import TransportKind
 
 PUNCH_EVENT = b"1001".ljust(24, b"\0") + b"\x01\x00" + bytes((26, 1, 5, 9, 0, 0))
 

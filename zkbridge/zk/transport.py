@@ -8,6 +8,7 @@ answers what is in ``exchange``.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Literal
 
 from zkbridge.zk.bulk import first_data, read_table
 from zkbridge.zk.conversation import Conversation
@@ -34,6 +35,8 @@ from zkbridge.zk.opcodes import (
 from zkbridge.zk.wire import TcpWire, UdpWire, Wire
 
 __all__ = ["TcpTransport", "Transport", "UdpTransport", "first_data", "read_buffer"]
+
+TransportKind = Literal["auto", "tcp", "udp"]
 
 
 class Transport(ABC):
