@@ -8,14 +8,15 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Final, TypeAlias
 
 from zkbridge.events import Freshness, Log, OpEvent, Punch, Source
+from zkbridge.polling.contact import FirstContact
 from zkbridge.polling.context import Context
 from zkbridge.polling.sequence import OperationSequence, PunchSequence
-from zkbridge.polling.translate import CLOCK_TOLERANCE_S, clock_age_s, log_person
+from zkbridge.polling.translate import clock_age_s, log_person
 from zkbridge.store import Transaction
 from zkbridge.zk import Attendance, LogCase, LogCursor, LogRead, OpLog, Undecodable, ZKDevice
 
@@ -23,21 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 _BATCH: Final = 500
 
 Record: TypeAlias = Attendance | OpLog | Undecodable
-
-
-@dataclass(frozen=True, slots=True)
-class FirstContact:
-    """What a log's first read publishes.
-
-    Attributes:
-        everything: Publish all of it.
-        since: Publish what is not older than this, UTC.
-        clock: The terminal's clock when contact began: what is stamped later happened after it.
-    """
-
-    everything: bool = False
-    since: datetime | None = None
-    clock: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -354,24 +340,12 @@ class _Pass:
 
     def _source(self, wall: datetime | None) -> Source | None:
         """Say how a record counts as found; None: it was there before first contact."""
-        contact = self._contact
-        if contact is None:
+        if self._contact is None:
             return Source.POLL
-        if self._happened_since(contact.clock, wall):
-            return Source.POLL  # made while the first read went on
-        if contact.everything:
-            return Source.BACKFILL
-        if contact.since is not None:
-            _, moment = self._context.translator.moment(wall, 0, None)
-            if moment is not None and moment >= contact.since:
-                return Source.BACKFILL
-        return None
-
-    def _happened_since(self, began: datetime | None, wall: datetime | None) -> bool:
-        now = self._context.terminal_clock()
-        if began is None or wall is None or now is None:
-            return False
-        return began <= wall <= now + timedelta(seconds=CLOCK_TOLERANCE_S)
+        context = self._context
+        return self._contact.source(
+            wall, context.terminal_clock(), lambda: context.translator.moment(wall, 0, None)[1]
+        )
 
     def _freshness(self, source: Source, wall: datetime | None) -> Freshness:
         context = self._context

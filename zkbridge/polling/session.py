@@ -6,16 +6,17 @@ Raises what goes wrong; when to try again is the worker's business. Runs in the 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 
-from zkbridge.config import Backfill, TerminalOptions, since
+from zkbridge.config import TerminalOptions
 from zkbridge.events import DeviceFacts, Log, Terminal, Trouble
 from zkbridge.identity import normal_mac
+from zkbridge.polling.contact import CONTACT_CLOCK, FirstContact
 from zkbridge.polling.context import Context
 from zkbridge.polling.identify import Memory, Surroundings, context_of, identify
 from zkbridge.polling.live import LiveListener
-from zkbridge.polling.reader import FirstContact, LogReader, Outcome
+from zkbridge.polling.reader import LogReader, Outcome
 from zkbridge.polling.replay import ReplayRequest, replay
 from zkbridge.polling.schedule import CLOCK_EVERY_S, Reading
 from zkbridge.polling.state import StateKeeper
@@ -36,10 +37,8 @@ from zkbridge.zk import (
 
 _LOGGER = logging.getLogger(__name__)
 _REST: Final = timedelta(hours=24)
-_RECOVERY: Final = Backfill(kind="since", age=timedelta(days=7))
 _QUIET_POLLS: Final = 2
 _REOPEN_EVERY_S: Final = 3600.0
-_CONTACT_CLOCK: Final = "contact_clock"
 _HAS_ALARMS: Final = "has_alarms"
 # Cases in which what is new was recorded since the read before.
 _NEWS: Final = frozenset({LogCase.GROWN, LogCase.OFFSETS_UNSUPPORTED})
@@ -75,7 +74,7 @@ class TerminalSession:
         self._keeper = keeper
         self._logs = [Log.PUNCHES, *([Log.OPERATIONS] if options.op_log else [])]
         self._readers = {log: LogReader(log, self.context, known.cursor(log)) for log in self._logs}
-        self._first = self._first_contact()
+        self._first = FirstContact.planned(known, options, around.clock())
         self._clock_at_s = 0.0
         self._polled = False
         self._has_photos = True
@@ -175,22 +174,6 @@ class TerminalSession:
         until = self._known.partial_rest_until
         return until is not None and self._around.clock() < until
 
-    def _first_contact(self) -> FirstContact:
-        known = self._known
-        backfill = _RECOVERY if known.recovered else self._options.backfill
-        if known.recovered and known.first_contact is None:
-            _LOGGER.warning(
-                "%s: the store was lost: the last 7 days of its logs go out once more as late"
-                " events, what is older is taken as known",
-                self._options.name,
-            )
-        began = known.facts.get(_CONTACT_CLOCK)
-        return FirstContact(
-            everything=backfill.kind == "all",
-            since=since(backfill, self._around.clock(), self._options.timezone),
-            clock=datetime.fromisoformat(began) if isinstance(began, str) else None,
-        )
-
     def _remember_fact(self, name: str, *, value: object) -> None:
         facts = {**self._known.facts, name: value}
         with self._around.store.transaction() as tx:
@@ -209,7 +192,7 @@ class TerminalSession:
             if self._known.first_contact is None:
                 # Kept, so that a first contact that is cut short does not swallow what happens
                 # until the next one.
-                self._remember_fact(_CONTACT_CLOCK, value=wall.isoformat())
+                self._remember_fact(CONTACT_CLOCK, value=wall.isoformat())
         drift = None
         if wall is not None:
             moment = to_utc(wall, self.context.translator.local, nearest=now)
