@@ -9,7 +9,7 @@ from tests.chaos.laboratory import Laboratory, Plan
 
 @pytest.mark.slow
 def test_nothing_is_lost_repeated_or_reordered_whatever_breaks(tmp_path: Path) -> None:
-    lab = Laboratory(tmp_path, Plan(seed=4370, duration_s=50.0), lambda line: None)
+    lab = Laboratory(tmp_path, Plan(seed=4370, duration_s=60.0), lambda line: None)
     verdict = lab.run()
     assert verdict.fine, "\n".join(verdict.lines())
     assert lab.done["kill"] >= 5

@@ -124,6 +124,27 @@ def test_a_long_read_that_breaks_off_starts_over_without_repeating_anything(
         assert running.ids() == first + ids(SERIAL, many)
 
 
+@pytest.mark.parametrize("backfill", ["none", "all"])
+def test_a_first_contact_that_breaks_off_loses_and_repeats_nothing(
+    house: Build, terminal: SimulatedTerminal, backfill: str
+) -> None:
+    start = terminal.wall_clock() - timedelta(days=30)
+    old = [("7", start + timedelta(minutes=n)) for n in range(3000)]
+    terminal.operate(0)
+    terminal.load_punches([SimulatedPunch(user, pack_time(when)) for user, when in old])
+    terminal.inject(Closed(), CMD_READ_BUFFER, skip=1)
+    running = house(polled(terminal, backfill=backfill))
+    with running.bridge:
+        assert terminal.wait_for(lambda: terminal.faults_hit == 1, 30)
+        new = punch_all(terminal, [("7", terminal.wall_clock() + timedelta(seconds=1))])
+        running.wait_ids(new)
+        running.wait_state("front_door", lambda state: state["synced"])
+        last = punch_all(terminal, [("007", terminal.wall_clock() + timedelta(seconds=2))])
+        running.wait_ids(last)
+        expected = ids(SERIAL, old) if backfill == "all" else []
+        assert running.ids() == expected + new + last
+
+
 # At capacity
 
 

@@ -257,8 +257,12 @@ class TerminalSession:
         )
 
     def _first_contact_made(self) -> None:
+        # Whoever puts an old copy of the store back starts another first contact, now.
+        facts = {name: fact for name, fact in self._known.facts.items() if name != CONTACT_CLOCK}
         with self._around.store.transaction() as tx:
-            self._known = tx.remember(self.context.number, first_contact=self._around.clock())
+            self._known = tx.remember(
+                self.context.number, first_contact=self._around.clock(), facts=facts
+            )
 
     def _read_log(self, log: Log, capacity: Capacity, *, reconcile: bool) -> None:
         punches = log is Log.PUNCHES
