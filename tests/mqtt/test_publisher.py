@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.mqtt.conftest import MakePublisher
 from tests.mqtt.rig import Site, alarm, ids, operation, punch, wait_until
+from zkbridge.mqtt.settings import Hooks
 from zkbridge.store import Store
 
 
@@ -147,3 +148,18 @@ def test_stop_within_five_seconds_while_the_broker_hangs(
     publisher.stop()
     assert publisher.join(5)
     broker.resume()
+
+
+def test_what_a_commit_of_the_publisher_carried_along_is_sent_at_once(
+    site: Site, subscriber: Subscriber, start: MakePublisher
+) -> None:
+    # Threads' transactions share commits: whoever comes last commits for all.
+    left = [punch(1)]
+
+    def in_its_thread() -> str:
+        if left:
+            site.add(left.pop())
+        return "info"
+
+    start(hooks=Hooks(log_level=in_its_thread))
+    subscriber.wait_count("zkbridge/door/punch", 1)

@@ -166,9 +166,9 @@ class Publisher:
         )
 
     def _on_store(self) -> None:
-        # Our own marks change the store too; they are nothing to wake up for.
+        # A commit of our own thread may have carried another's events along.
+        self._news = True
         if threading.current_thread() is not self._thread:
-            self._news = True
             self._connection.wake()
 
     # The thread
