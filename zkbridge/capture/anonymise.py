@@ -5,21 +5,21 @@ answer that is understood becomes noise: an anonymised recording errs on the sid
 No I/O.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from struct import Struct
+from types import MappingProxyType
 from typing import Final
 
 from zkbridge.capture.pseudonyms import Pseudonyms
 from zkbridge.simulator import RecordedPacket
 from zkbridge.zk import Capacity, ZKProtocolError
-from zkbridge.zk.codecs import Layout, decode_capacity
+from zkbridge.zk.codecs import OPLOG_16, Layout, decode_capacity, decode_time
 from zkbridge.zk.framing import Frame, build_packet, parse_packet
 from zkbridge.zk.layouts import attendance_layout, user_layout
 from zkbridge.zk.opcodes import (
     CMD_ACK_OK,
     CMD_ATTLOG_RRQ,
-    CMD_AUTH,
     CMD_CONNECT,
     CMD_DATA,
     CMD_DB_RRQ,
@@ -43,6 +43,7 @@ from zkbridge.zk.opcodes import (
     FCT_FINGERTMP,
     FCT_OPLOG,
     FCT_USER,
+    EventFlag,
 )
 
 _REQUEST: Final = Struct("<bhii")
@@ -51,31 +52,59 @@ _TEMPLATE: Final = Struct("<HHBB")
 _U32: Final = Struct("<I")
 _TEXT_EVENT: Final = 32
 _EVENT_ID_BYTES: Final = 24
+_FACE_BY_ID: Final = 28
+_PORTRAIT: Final = b".jpg\0"
+_VERSION: Final = b"Ver "  # what every firmware text starts with
+_LARGEST_NUMBER: Final = 1 << 24  # of sizes and counts; four letters make a larger one
 _LARGEST: Final = 0xFFFFFFFF
+_LARGEST_SHORT: Final = 0xFFFF
+_NUMBERED_EVENT: Final = 12
 _NEWEST_YEAR: Final = 2099
 _USERS: Final = {(CMD_USERTEMP_RRQ, FCT_USER), (CMD_DB_RRQ, FCT_USER)}
 _PUNCHES: Final = {(CMD_ATTLOG_RRQ, 0), (CMD_DB_RRQ, FCT_ATTLOG)}
 _OPERATIONS: Final = {(CMD_OPLOG_RRQ, 0), (CMD_DB_RRQ, FCT_OPLOG)}
 _FINGERPRINTS: Final = {(CMD_DB_RRQ, FCT_FINGERTMP)}
-# Answers that tell of the device and of nobody.
-_HARMLESS: Final = frozenset(
+# Answers that tell of the device and of nobody, and how many bytes of them are known to.
+_HARMLESS: Final[Mapping[int, int]] = MappingProxyType(
     {
-        CMD_CONNECT,
-        CMD_EXIT,
-        CMD_FREE_DATA,
-        CMD_GET_FREE_SIZES,
-        CMD_GET_TIME,
-        CMD_GET_VERSION,
-        CMD_OPTIONS_WRQ,
-        CMD_REFRESHDATA,
-        CMD_REG_EVENT,
+        CMD_CONNECT: 0,
+        CMD_EXIT: 0,
+        CMD_FREE_DATA: 0,
+        CMD_GET_FREE_SIZES: 92,
+        CMD_OPTIONS_WRQ: 0,
+        CMD_REFRESHDATA: 0,
+        CMD_REG_EVENT: 0,
     }
+)
+_PREPARED_BYTES: Final = 13  # of the answer that tells a table's size
+_ANNOUNCED_BYTES: Final = 4  # of a transfer's announcement
+# Requests that name nobody, in the lengths they have.
+_PLAIN_REQUESTS: Final[Mapping[int, int]] = MappingProxyType(
+    {
+        CMD_FACE_RRQ: 3,  # the form that has the internal index
+        CMD_PREPARE_BUFFER: 11,
+        CMD_READ_BUFFER: 8,
+        CMD_REG_EVENT: 4,
+    }
+)
+# Operations whose parameters are internal indexes, results and sizes; others may tell a comm key
+# or an address. Source: protocol.md 8.2.
+_PLAIN_OPERATIONS: Final = frozenset({3, *range(6, 13), 14, 20, 30, 32, 34})
+_LAST_OPERATION: Final = 126
+_STRANGE_SHARE: Final = 10  # one of so many may be: a clock was set, a date is impossible
+_NEWEST_OPERATION: Final = 2045  # text taken for a time is often later
+_SHORT_EVENTS: Final[Mapping[int, Struct]] = MappingProxyType(
+    {10: Struct("<H8s"), 12: Struct("<I8s"), 14: Struct("<H8s4x")}
 )
 _HARMLESS_OPTIONS: Final = frozenset(
     (
-        *("FirmVer", "~Platform", "~DeviceName", "~OEMVendor", "~ZKFPVersion", "ZKFaceVersion"),
-        *("FingerFunOn", "FaceFunOn", "~PIN2Width", "SDKBuild"),
+        *(b"FirmVer", b"~Platform", b"~DeviceName", b"~OEMVendor", b"~ZKFPVersion"),
+        *(b"ZKFaceVersion", b"FingerFunOn", b"FaceFunOn", b"~PIN2Width", b"SDKBuild"),
     )
+)
+_KNOWN_OPTIONS: Final = _HARMLESS_OPTIONS | {b"~SerialNumber", b"MAC"}
+_KNOWN_TEXTS: Final[Mapping[int, Collection[bytes]]] = MappingProxyType(
+    {CMD_OPTIONS_RRQ: _KNOWN_OPTIONS, CMD_OPTIONS_WRQ: {b"SDKBuild=0", b"SDKBuild=1"}}
 )
 
 
@@ -86,19 +115,21 @@ class _Table:
     Attributes:
         name: Command and kind that asked for it.
         parts: Where each frame's data lies in it: packet, start, length.
-        seen: Request and index of every frame.
+        last: Request and index of the newest frame.
         torn: Frames came twice, out of order or with gaps: what lies where is not known.
     """
 
     name: tuple[int, int]
     content: bytearray = field(default_factory=bytearray)
     parts: list[tuple[int, int, int]] = field(default_factory=list)
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    last: tuple[int, int] | None = None
     torn: bool = False
 
     def add(self, packet: int, start: int, frame: Frame) -> None:
-        self.torn |= start != len(self.content) or (frame.reply, frame.session) in self.seen
-        self.seen.add((frame.reply, frame.session))
+        self.torn |= start != len(self.content)
+        if self.last is not None and self.last[0] == frame.reply:
+            self.torn |= frame.session != self.last[1] + 1
+        self.last = frame.reply, frame.session
         self.parts.append((packet, len(self.content), len(frame.data)))
         self.content += frame.data
 
@@ -117,6 +148,8 @@ class _Session:
         self._pseudonyms = pseudonyms
         self._tables: list[_Table] = []
         self._requests: dict[int, Frame] = {}
+        self._asked_of: dict[int, _Table] = {}
+        self._harmless: list[int] = []
         self._position: dict[int, int] = {}
         self._counts = Capacity()
 
@@ -131,6 +164,9 @@ class _Session:
             self._frames[index] = replace(frame, data=data)
         for table in self._tables:
             self._put_back(table, self._table(table))
+        for index in self._harmless:
+            frame = self._frames[index]
+            self._frames[index] = replace(frame, data=self._pseudonyms.scrubbed(frame.data))
         return [
             replace(entry, packet=build_packet(frame.cmd, frame.data, frame.session, frame.reply))
             for entry, frame in zip(self._packets, self._frames, strict=True)
@@ -140,19 +176,24 @@ class _Session:
 
     def _request(self, frame: Frame) -> bytes:
         if frame.cmd == CMD_ACK_OK:
-            return frame.data
+            return bytes(len(frame.data))
         self._requests[frame.reply] = frame
         self._position.pop(frame.reply, None)
         if frame.cmd == CMD_PREPARE_BUFFER:
             self._tables.append(_Table(_name(frame.data)))
-        if frame.cmd == CMD_AUTH:
-            return bytes(len(frame.data))  # the comm key can be computed from it
+        if frame.cmd in {CMD_PREPARE_BUFFER, CMD_READ_BUFFER} and self._tables:
+            self._asked_of[frame.reply] = self._tables[-1]
         if frame.cmd == CMD_USER_PHOTO:
-            user_id, dot, rest = frame.data.rpartition(b".")
-            return self._pseudonyms.user_id(user_id) + dot + rest
-        if frame.cmd == CMD_FACE_RRQ and len(frame.data) > _EVENT_ID_BYTES:
+            user_id = frame.data.removesuffix(_PORTRAIT)
+            if len(user_id) < len(frame.data):
+                return self._pseudonyms.user_id(user_id) + _PORTRAIT
+        if frame.cmd == CMD_FACE_RRQ and len(frame.data) == _FACE_BY_ID:
             return self._with_id(frame.data, 0)
-        return frame.data
+        if frame.data.rstrip(b"\0") in _KNOWN_TEXTS.get(frame.cmd, ()):
+            return frame.data
+        if len(frame.data) == _PLAIN_REQUESTS.get(frame.cmd, 0):
+            return frame.data
+        return bytes(len(frame.data))  # of a comm key's scramble, too: it can be computed back
 
     def _with_id(self, data: bytes, start: int) -> bytes:
         end = start + _EVENT_ID_BYTES
@@ -161,11 +202,19 @@ class _Session:
     # What comes from it
 
     def _event(self, frame: Frame) -> bytes:
-        if len(frame.data) >= _TEXT_EVENT:
-            head = self._pseudonyms.field(frame.data[:_EVENT_ID_BYTES], is_id=True)
-            behind = frame.data[_EVENT_ID_BYTES:_TEXT_EVENT]
-            return head + behind + bytes(len(frame.data) - _TEXT_EVENT)
-        return bytes(len(frame.data))
+        data = frame.data
+        if frame.session != EventFlag.ATTLOG:
+            return bytes(len(data))
+        if len(data) >= _TEXT_EVENT:
+            head = self._pseudonyms.field(data[:_EVENT_ID_BYTES], is_id=True)
+            behind = data[_EVENT_ID_BYTES:_TEXT_EVENT]
+            return head + behind + bytes(len(data) - _TEXT_EVENT)
+        short = _SHORT_EVENTS.get(len(data))
+        if short is None:
+            return bytes(len(data))
+        number, rest = short.unpack(data)
+        largest = _LARGEST if len(data) == _NUMBERED_EVENT else _LARGEST_SHORT
+        return short.pack(self._pseudonyms.number(number, largest), rest)
 
     def _answer(self, index: int, frame: Frame) -> bytes:
         request = self._requests.get(frame.reply)
@@ -173,32 +222,53 @@ class _Session:
             return bytes(len(frame.data))
         if request.cmd in {CMD_PREPARE_BUFFER, CMD_READ_BUFFER}:
             return self._table_part(index, frame, request)
+        if frame.cmd == CMD_PREPARE_DATA:
+            return _numbers(frame.data, 0, _ANNOUNCED_BYTES)
+        if frame.cmd == CMD_DATA:
+            return self._pseudonyms.noise(frame.data)
+        return self._told(index, frame, request)
+
+    def _told(self, index: int, frame: Frame, request: Frame) -> bytes:
         if request.cmd == CMD_GET_FREE_SIZES:
             self._counts = decode_capacity(frame.data)
-        if frame.cmd == CMD_PREPARE_DATA or request.cmd in _HARMLESS or not frame.data:
-            return frame.data
+        if request.cmd in _HARMLESS:
+            return _numbers(frame.data, 0, _HARMLESS[request.cmd])
+        if request.cmd == CMD_GET_TIME:
+            return _head(frame.data, _U32.size)
         if request.cmd == CMD_OPTIONS_RRQ:
-            return self._option(frame.data)
+            return self._option(index, frame.data, request.data.rstrip(b"\0"))
+        if request.cmd == CMD_GET_VERSION:
+            if not frame.data.startswith(_VERSION):
+                return self._pseudonyms.noise(frame.data)
+            self._harmless.append(index)
+            return _until_nul(frame.data)
         return self._pseudonyms.noise(frame.data)
 
     def _table_part(self, index: int, frame: Frame, request: Frame) -> bytes:
         if frame.cmd != CMD_DATA:
-            return frame.data  # sizes
+            if frame.cmd == CMD_PREPARE_DATA:
+                return _numbers(frame.data, 0, _ANNOUNCED_BYTES)
+            prepared = frame.cmd == CMD_ACK_OK and request.cmd == CMD_PREPARE_BUFFER
+            return _numbers(frame.data, 1, _PREPARED_BYTES if prepared else 0)
+        table = self._asked_of.get(frame.reply)
         start = self._position.get(frame.reply)
         if start is None:
-            start = _CHUNK.unpack_from(request.data)[0] if request.cmd == CMD_READ_BUFFER else 0
+            start = 0
+            if request.cmd == CMD_READ_BUFFER and len(request.data) == _CHUNK.size:
+                start = _CHUNK.unpack(request.data)[0]
         self._position[frame.reply] = start + len(frame.data)
-        if not self._tables:
+        if table is None:
             return self._pseudonyms.noise(frame.data)
-        self._tables[-1].add(index, start, frame)
+        table.add(index, start, frame)
         return frame.data
 
-    def _option(self, data: bytes) -> bytes:
+    def _option(self, index: int, data: bytes, asked: bytes) -> bytes:
         name, equals, value = data.partition(b"=")
-        if not equals:
+        if not equals or name != asked:
             return bytes(len(data))
-        if name.decode("latin-1") in _HARMLESS_OPTIONS:
-            return data
+        if name in _HARMLESS_OPTIONS:
+            self._harmless.append(index)
+            return _until_nul(data)
         text, end, _ = value.partition(b"\0")
         replaced = self._pseudonyms.text(text)
         return (name + equals + replaced + end).ljust(len(data), b"\0")
@@ -215,11 +285,23 @@ class _Session:
         elif table.name in _PUNCHES:
             anonymise = self._punches
         elif table.name in _OPERATIONS:
-            return content  # indexes and codes; names nobody
+            anonymise = self._operations
         elif table.name in _FINGERPRINTS:
             anonymise = self._fingerprints
         head, records = content[: _U32.size], content[_U32.size :]
-        return head + anonymise(records)
+        return _numbers(head, 0, len(head)) + anonymise(records)
+
+    def _operations(self, records: bytes) -> bytes:
+        layout = OPLOG_16
+        if not _is_op_log(records):
+            return self._pseudonyms.noise(records)
+        replaced = bytearray()
+        whole = len(records) // layout.size * layout.size
+        for at in range(0, whole, layout.size):
+            admin, op, raw_time, *params = layout.struct.unpack_from(records, at)
+            told = params if op in _PLAIN_OPERATIONS else [0] * len(params)
+            replaced += layout.struct.pack(admin, op, raw_time, *told)
+        return bytes(replaced) + self._pseudonyms.noise(records[whole:])
 
     def _users(self, records: bytes) -> bytes:
         try:
@@ -277,6 +359,37 @@ class _Session:
         for packet, start, length in table.parts:
             data = content[start : start + length]
             self._frames[packet] = replace(self._frames[packet], data=data)
+
+
+def _is_op_log(records: bytes) -> bool:
+    """Tell whether codes and times are such as a log has: few strange ones, mostly in order."""
+    strange = total = newest = 0
+    for at in range(0, len(records) - OPLOG_16.size + 1, OPLOG_16.size):
+        _, op, raw_time, *_ = OPLOG_16.struct.unpack_from(records, at)
+        moment = decode_time(raw_time)
+        known = moment is not None and moment.year <= _NEWEST_OPERATION and raw_time >= newest
+        strange += not known or op > _LAST_OPERATION
+        newest, total = raw_time, total + 1
+    return strange * _STRANGE_SHARE <= total
+
+
+def _numbers(data: bytes, start: int, end: int) -> bytes:
+    """Keep the u32s between, where they are small enough for sizes and counts; blank the rest."""
+    kept = bytearray(len(data))
+    for at in range(start, min(end, len(data)) - _U32.size + 1, _U32.size):
+        if _U32.unpack_from(data, at)[0] < _LARGEST_NUMBER:
+            kept[at : at + _U32.size] = data[at : at + _U32.size]
+    return bytes(kept)
+
+
+def _head(data: bytes, size: int) -> bytes:
+    """Keep what is known to be harmless, blank the rest."""
+    return data[:size].ljust(len(data), b"\0")
+
+
+def _until_nul(data: bytes) -> bytes:
+    """Keep a text, blank what an earlier, longer one left behind it."""
+    return data.partition(b"\0")[0].ljust(len(data), b"\0")
 
 
 def _name(data: bytes) -> tuple[int, int]:

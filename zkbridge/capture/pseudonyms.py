@@ -14,6 +14,8 @@ _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WIDE: Final = {2: (0x430, 0x44F), 3: (0x4E00, 0x9F00), 4: (0x20000, 0x2A000)}
 _HIGH: Final = 0x80
 _TRIES: Final = 200
+_TELLING: Final = 4  # shorter texts are part of many words
+_SMALL_ID: Final = 4  # digits, up to which all ids of a length may be in use
 
 
 class Pseudonyms:
@@ -36,6 +38,10 @@ class Pseudonyms:
         """Replace a user id; leading zeros stay, and different ids stay different."""
         if not original.strip(b"0"):
             return original
+        if original.isdigit() and original.startswith(b"0"):
+            # Layouts that store numbers do not have the zeros: it is the same person.
+            significant = original.lstrip(b"0")
+            return original[: -len(significant)] + self.user_id(significant)
         known = self._ids.get(original)
         if known is None:
             known = self._unused(original)
@@ -50,9 +56,23 @@ class Pseudonyms:
 
     def text(self, original: bytes) -> bytes:
         """Replace a name or another text."""
-        if original not in self._texts:
-            self._texts[original] = self._invented(original)
-        return self._texts[original]
+        known = self._texts.get(original)
+        if known is None:
+            known = self._invented(original)
+            for _ in range(_TRIES):
+                if known != original:
+                    break
+                known = self._invented(original)
+            self._texts[original] = known
+        return known
+
+    def scrubbed(self, text: bytes) -> bytes:
+        """Replace in a text that names nobody whatever has a pseudonym by now, if it does."""
+        for known in (self._ids, self._texts):
+            for original, replaced in known.items():
+                if len(original) >= _TELLING:
+                    text = text.replace(original, replaced)
+        return text
 
     def field(self, original: bytes, *, is_id: bool = False) -> bytes:
         """Replace the text of a fixed field; what stands behind its end is blanked."""
@@ -77,7 +97,16 @@ class Pseudonyms:
             invented = original[:zeros] + self._invented(original[zeros:], leading=True)
             if invented not in self._taken and invented != original:
                 return invented
-        return invented
+        return self._free_number(original) or invented
+
+    def _free_number(self, original: bytes) -> bytes | None:
+        # Where nearly all ids of a length are in use: any free one, and it may be its own.
+        significant = original.lstrip(b"0")
+        if not significant.isdigit() or len(significant) > _SMALL_ID:
+            return None
+        zeros = original[: len(original) - len(significant)]
+        numbers = range(10 ** (len(significant) - 1), 10 ** len(significant))
+        return next((i for i in (zeros + b"%d" % n for n in numbers) if i not in self._taken), None)
 
     def _invented(self, original: bytes, *, leading: bool = False) -> bytes:
         try:
