@@ -59,7 +59,6 @@ _LARGEST_NUMBER: Final = 1 << 24  # of sizes and counts; four letters make a lar
 _LARGEST: Final = 0xFFFFFFFF
 _LARGEST_SHORT: Final = 0xFFFF
 _NUMBERED_EVENT: Final = 12
-_NEWEST_YEAR: Final = 2099
 _USERS: Final = {(CMD_USERTEMP_RRQ, FCT_USER), (CMD_DB_RRQ, FCT_USER)}
 _PUNCHES: Final = {(CMD_ATTLOG_RRQ, 0), (CMD_DB_RRQ, FCT_ATTLOG)}
 _OPERATIONS: Final = {(CMD_OPLOG_RRQ, 0), (CMD_DB_RRQ, FCT_OPLOG)}
@@ -92,7 +91,7 @@ _PLAIN_REQUESTS: Final[Mapping[int, int]] = MappingProxyType(
 _PLAIN_OPERATIONS: Final = frozenset({3, *range(6, 13), 14, 20, 30, 32, 34})
 _LAST_OPERATION: Final = 126
 _STRANGE_SHARE: Final = 10  # one of so many may be: a clock was set, a date is impossible
-_NEWEST_OPERATION: Final = 2045  # text taken for a time is often later
+_NEWEST_YEAR: Final = 2045  # text taken for a time is often later
 _SHORT_EVENTS: Final[Mapping[int, Struct]] = MappingProxyType(
     {10: Struct("<H8s"), 12: Struct("<I8s"), 14: Struct("<H8s4x")}
 )
@@ -293,7 +292,7 @@ class _Session:
 
     def _operations(self, records: bytes) -> bytes:
         layout = OPLOG_16
-        if not _is_op_log(records):
+        if not _is_log(records, layout):
             return self._pseudonyms.noise(records)
         replaced = bytearray()
         whole = len(records) // layout.size * layout.size
@@ -324,6 +323,9 @@ class _Session:
             layout = attendance_layout(records, len(records), self._counts.punches, _NEWEST_YEAR)
         except ZKProtocolError:
             return self._pseudonyms.noise(records)
+        named = "user_id" in layout.fields or "number" in layout.fields
+        if not named and not _is_log(records, layout):
+            return self._pseudonyms.noise(records)  # everything in such records is kept
         return self._mapped(records, layout, self._punch)
 
     def _punch(self, fields: dict[str, int | bytes]) -> None:
@@ -361,14 +363,16 @@ class _Session:
             self._frames[packet] = replace(self._frames[packet], data=data)
 
 
-def _is_op_log(records: bytes) -> bool:
+def _is_log(records: bytes, layout: Layout) -> bool:
     """Tell whether codes and times are such as a log has: few strange ones, mostly in order."""
     strange = total = newest = 0
-    for at in range(0, len(records) - OPLOG_16.size + 1, OPLOG_16.size):
-        _, op, raw_time, *_ = OPLOG_16.struct.unpack_from(records, at)
+    time_at = layout.fields.index("raw_time")
+    code_at = layout.fields.index("op") if "op" in layout.fields else None
+    for values in layout.struct.iter_unpack(records[: len(records) // layout.size * layout.size]):
+        raw_time = int(values[time_at])
         moment = decode_time(raw_time)
-        known = moment is not None and moment.year <= _NEWEST_OPERATION and raw_time >= newest
-        strange += not known or op > _LAST_OPERATION
+        known = moment is not None and moment.year <= _NEWEST_YEAR and raw_time >= newest
+        strange += not known or (code_at is not None and values[code_at] > _LAST_OPERATION)
         newest, total = raw_time, total + 1
     return strange * _STRANGE_SHARE <= total
 

@@ -1,0 +1,1 @@
+"""Recordings without anybody in them."""
