@@ -1,11 +1,10 @@
 """The page: what 50 of them cost a punch, and how fast they are over 1,000,000 punches.
 
-``python bench/page.py [ROWS] [PUNCHES]`` prints a table and, as its last line, the figures as
-JSON. Rounds with and without pages take turns, so that the machine's mood meets both.
+``python bench/page.py [ROWS] [PUNCHES]`` prints a table and writes its section of the
+results. Rounds with and without pages take turns, so that the machine's mood meets both.
 """
 
 import http.client
-import json
 import random
 import selectors
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.results import write_section
 from tests.mosquitto import Mosquitto, Record, Subscriber
 from tests.mqtt.rig import Site, make_publisher
 from tests.mqtt.rig import punch as numbered_punch
@@ -203,7 +203,7 @@ def main() -> None:
         (folder / "data").mkdir()
         figures = {"fan_out": fan_out(folder / "latency", punches)}
         figures["data_ms"] = data(folder / "data", rows)
-    print(json.dumps(figures))
+    write_section("page", figures)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.results import write_section
 from tests.mosquitto import Mosquitto, Record, Subscriber
 from tests.mqtt.rig import Site, make_publisher, open_store, punch
 from zkbridge.mqtt.messages import event_message
@@ -137,8 +138,20 @@ def main() -> None:
             times = latency(store, broker.port, 300)
             cuts = statistics.quantiles(times, n=100)
             print(f"commit to subscriber: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
-            print(f"idle: {idle_cpu(store, broker.port, 20):.3f} % of a core")
+            idle = idle_cpu(store, broker.port, 20)
+            print(f"idle: {idle:.3f} % of a core")
             store.close()
+    section = {
+        "messages": count,
+        "ours_per_s": ours,
+        "bare_paho_per_s": bare,
+        "ours_to_bare_paho": ours / bare,
+        "by_round": [one / other for one, other in pairs],
+        "commit_to_subscriber_p50_ms": cuts[49],
+        "commit_to_subscriber_p99_ms": cuts[98],
+        "idle_percent_of_a_core": idle,
+    }
+    write_section("publish", section)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """The store with 1,000,000 delivered punches, and its commits beside bare SQLite's.
 
-``python bench/store.py [ROWS]`` prints a table and, as its last line, the figures as JSON.
+``python bench/store.py [ROWS]`` prints a table and writes its section of the results.
 """
 
-import json
 import resource
 import sqlite3
 import statistics
@@ -15,6 +14,9 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.results import write_section
 from zkbridge.events import Freshness, Log, Punch, Source
 from zkbridge.identity import punch_id
 from zkbridge.store import KnownTerminal, Lane, ReadOnlyStore, Store
@@ -216,7 +218,7 @@ def main() -> None:
             figures[f"forgetting {forgotten} punches, ms"] = (time.perf_counter() - began) * 1000
     for name, value in figures.items():
         print(f"{name:50} {value:12.3f}")
-    print(json.dumps(figures))
+    write_section("store", figures)
 
 
 if __name__ == "__main__":
