@@ -32,7 +32,7 @@ _OFFLINE_MEMORY: Final = timedelta(hours=24)
 _LONGEST_WAIT_S: Final = 10.0
 # Of so many messages one may be a retained one while events queue up.
 _EVENTS_IN_A_ROW: Final = 8
-_BATCH: Final = 7
+_BATCH: Final = 10
 _STORE_RETRY_S: Final = 1.0
 _STOP_S: Final = 2.6
 _FINISH_S: Final = 1.3
