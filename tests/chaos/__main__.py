@@ -2,11 +2,18 @@
 
 import argparse
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
 from tests.chaos.laboratory import Laboratory, Plan
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End in order, so that no process and no file system is left behind."""
+    sys.exit(128 + number)
 
 
 def main() -> int:
@@ -21,6 +28,8 @@ def main() -> int:
     parser.add_argument("--fault-every", type=float, default=0.5, help="seconds, on average")
     parser.add_argument("--keep", type=Path, default=None, help="folder for logs and store")
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)  # noqa: T201 - a program
     plan = Plan(

@@ -85,6 +85,7 @@ def replay(device: ZKDevice, context: Context, request: ReplayRequest) -> int:
                         age_s=None, seen_mono_s=context.mono(), process=context.process
                     ),
                     lane=Lane.REPLAY,
+                    missing_only=True,
                 )
     return queued
 

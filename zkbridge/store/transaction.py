@@ -161,6 +161,7 @@ class Transaction:
         confirmed: bool = False,
         freshness: Freshness,
         lane: Lane = Lane.NORMAL,
+        missing_only: bool = False,
     ) -> bool:
         """Store an event for publishing.
 
@@ -173,6 +174,8 @@ class Transaction:
             confirmed: The log has shown it; else it was seen live only.
             freshness: What decides fresh or late at each sending.
             lane: ``REPLAY`` for what is sent once more on demand: knowing it does not stop it.
+            missing_only: With ``REPLAY``: leave out what was delivered and is held, since
+                :meth:`Store.requeue` has seen to that.
 
         Returns:
             False when it is known already, or waits already: then nothing is stored but that the
@@ -186,7 +189,7 @@ class Transaction:
         known = Knowledge(raw_time=raw_time, subject=self._subject(subject), occurrence=occurrence)
         is_new = self._learn(log_number(terminal, log), known, confirmed=confirmed)
         if not is_new and lane is Lane.REPLAY:
-            return self._again(terminal, event, known, freshness)
+            return self._again(terminal, event, known, freshness, missing_only=missing_only)
         if is_new:
             self._insert(terminal, event, known, freshness, lane)
         return is_new
@@ -241,7 +244,15 @@ class Transaction:
             effects.punches.add(terminal)
         effects.newest_seen_us = max(effects.newest_seen_us, to_us(event.seen_at))
 
-    def _again(self, terminal: int, event: Event, known: Knowledge, freshness: Freshness) -> bool:
+    def _again(
+        self,
+        terminal: int,
+        event: Event,
+        known: Knowledge,
+        freshness: Freshness,
+        *,
+        missing_only: bool,
+    ) -> bool:
         """Queue a known event once more; with new contents where retention erased the old."""
         row = event_row(event, known, freshness)
         kind, at = row[0], row[1]
@@ -253,7 +264,7 @@ class Transaction:
         if found is None:
             self._insert(terminal, event, known, freshness, Lane.REPLAY)
             return True
-        if found[1] == 0:
+        if found[1] == 0 or (missing_only and found[1] == Delivery.DELIVERED):
             return False
         self._body.execute(
             "UPDATE events SET state = 0, lane = ? WHERE seq = ?", (Lane.REPLAY, found[0])
