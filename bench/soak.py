@@ -98,6 +98,10 @@ def main() -> None:
             100 * (sum(m for _, m, _ in last) / len(last))
             / (sum(m for _, m, _ in first) / len(first)) - 100, 2,
         ),
+        "rss_mb_by_minute": [
+            round(max(m for at, m, _ in seen if minute * 60 <= at < minute * 60 + 60), 1)
+            for minute in range(int(seen[-1][0] // 60) + 1)
+        ],
         "open_files_least": min(files for _, _, files in settled),
         "open_files_most": max(files for _, _, files in settled),
     }  # fmt: skip
