@@ -1,7 +1,6 @@
 """Everything retained: what the topics should say, and since when they should not any more."""
 
 import contextlib
-import json
 import logging
 import random
 from collections import deque
@@ -18,10 +17,10 @@ from zkbridge.mqtt.messages import (
     bridge_state_message,
     presence_message,
     state_message,
-    utc_text,
 )
 from zkbridge.mqtt.recent import Recent
 from zkbridge.mqtt.retained import Retained, belongs
+from zkbridge.mqtt.rivals import Rivals
 from zkbridge.mqtt.settings import Hooks, Identity, Settings
 from zkbridge.people import Movement, Privacy, Whereabouts
 from zkbridge.store import Store, StoreError, StoreFull
@@ -32,7 +31,6 @@ _BRIDGE_STATE_EVERY_S: Final = 10.0
 # A punch comes and goes within that: the queue's length is not told of each.
 _SETTLE_S: Final = 1.0
 _BIRTH_JITTER_S: Final = (2.0, 5.0)
-_SAY_CLASH_EVERY_S: Final = 3600.0
 _VIEW_FOLLOWS_S: Final = 0.1
 _STATES_AT_ONCE: Final = 8
 _STORE_RETRY_S: Final = 1.0
@@ -73,7 +71,7 @@ class Announcer:
         self._bridge_at: float | None = None
         self._bridge_told_at = -_BRIDGE_STATE_EVERY_S
         self._birth_at: float | None = None
-        self._others: dict[str, float] = {}
+        self._rivals = Rivals(identity, monotonic=monotonic)
         # Whether Home Assistant was heard on this connection and takes in what it is sent.
         self._listening = False
         self._departed = Departed(store, clock=clock)
@@ -367,33 +365,15 @@ class Announcer:
     @property
     def clash(self) -> str | None:
         """Instance of another bridge under our base topic; None: we are alone."""
-        return next(reversed(self._others), None)
+        return self._rivals.newest
 
     def overheard(self, payload: bytes, *, retained: bool) -> None:
-        """Take what appeared on the bridge's state topic (contract 5.15).
-
-        A retained message may be what an earlier life of this bridge left there.
-        """
-        other = _speaker(payload)
-        ours = (self._identity.instance, utc_text(self._identity.started_at))
-        if retained or other is None or other == ours:
-            return
-        now = self._monotonic()
-        said_at = self._others.get(other[0])
-        if said_at is not None and now - said_at < _SAY_CLASH_EVERY_S:
-            return
-        self._others.pop(other[0], None)
-        self._others[other[0]] = now
-        _LOGGER.error(
-            "another zkbridge (instance %s) publishes under %r as well:"
-            " give one of them another mqtt.base_topic, or stop it",
-            other[0],
-            self._settings.topics.base,
-        )
-        if said_at is None:
+        """Take what appeared on the bridge's state topic (contract 5.15)."""
+        topics = self._settings.topics
+        if self._rivals.overheard(payload, topics.base, retained=retained):
             # Now the other one hears of us.
             self.retained.want(self._bridge_state())
-            self.retained.again(lambda topic: topic == self._settings.topics.bridge_state)
+            self.retained.again(lambda topic: topic == topics.bridge_state)
 
     # On the way
 
@@ -452,16 +432,3 @@ def _shape(view: TerminalView) -> object:
         state.clock_drift is None,
     )
     return (view.terminal, view.facts, state.firmware, state.serial, state.platform, absent)
-
-
-def _speaker(payload: bytes) -> tuple[str, str] | None:
-    try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
-    instance, started_at = content.get("instance"), content.get("started_at")
-    if not isinstance(instance, str) or not instance.isalnum() or len(instance) > 64:  # noqa: PLR2004 - ours has 8
-        return None
-    return instance, str(started_at)
