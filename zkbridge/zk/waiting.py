@@ -3,14 +3,22 @@
 import select
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from struct import Struct
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 _TIMEVAL: Final = Struct("@ll")
-Ready = Callable[[int, Iterable[int], float, bool], bool]
+
+
+class Ready(Protocol):
+    """Waits for a descriptor; see ``polled``."""
+
+    def __call__(
+        self, number: int, others: Iterable[int], timeout_s: float, *, writing: bool = False
+    ) -> bool:
+        """Tell whether it got ready."""
 
 
 def give_up_soon(sock: socket.socket, seconds: float) -> None:
@@ -77,7 +85,7 @@ class Alarm:
             end.close()
 
 
-def polled(number: int, others: Iterable[int], timeout_s: float, writing: bool) -> bool:  # noqa: FBT001  one of two alike
+def polled(number: int, others: Iterable[int], timeout_s: float, *, writing: bool = False) -> bool:
     """Wait for a descriptor with ``poll``, whatever its number.
 
     Args:
@@ -96,7 +104,9 @@ def polled(number: int, others: Iterable[int], timeout_s: float, writing: bool) 
     return any(ready == number for ready, _ in poll.poll(max(0.0, timeout_s) * 1000))
 
 
-def selected(number: int, others: Iterable[int], timeout_s: float, writing: bool) -> bool:  # noqa: FBT001  one of two alike
+def selected(
+    number: int, others: Iterable[int], timeout_s: float, *, writing: bool = False
+) -> bool:
     """Wait for a descriptor with ``select``, where there is no ``poll``; see ``polled``."""
     readers = [*others] if writing else [number, *others]
     writers = [number] if writing else []

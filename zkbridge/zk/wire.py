@@ -148,7 +148,7 @@ class Wire(ABC):
         self._check_abort()
         alarm = self._alarm.fileno()
         others = (alarm,) if wake is None else (alarm, wake)
-        ready = until_ready(sock.fileno(), others, deadline - monotonic(), writing)
+        ready = until_ready(sock.fileno(), others, deadline - monotonic(), writing=writing)
         self._check_abort()
         return ready
 
