@@ -229,7 +229,10 @@ def test_one_terminal_configured_twice_is_read_once(
     running = house(*twice)
     with running.bridge:
         running.subscriber.wait_for(
-            lambda records: any(b'"error":"duplicate_terminal"' in r.payload for r in records)
+            lambda records: (
+                any(b'"error":"duplicate_terminal"' in r.payload for r in records)
+                and any(b'"synced":true' in r.payload for r in records)
+            )
         )
         new = punch_all(terminal, minutes_ago(terminal, 1))
         running.subscriber.wait_for(lambda records: any("/punch" in r.topic for r in records))
