@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Final
 
@@ -210,16 +210,35 @@ class Conversation:
         """Answer an event with CMD_ACK_OK, number 0. Source: protocol.md 10.2."""
         self._send(CMD_ACK_OK, b"", 0)
 
-    @contextmanager
-    def hurried(self) -> Iterator[None]:
+    def hurried(self) -> AbstractContextManager[None]:
         """Give the terminal little time in all, for ending a session."""
+        return _Hurry(self)
+
+    def hurry(self) -> float:
+        """Begin to hurry; returns what a frame could take before."""
         saved, self._timeout = self._timeout, min(self._timeout, GOODBYE_S)
         self.budget_s = GOODBYE_S
-        # Whoever gave up waiting for an answer does not want to wait for another one.
-        self._silent |= self._wire.aborted
-        self._wire.forgive()
-        try:
-            yield
-        finally:
-            self._timeout = saved
-            self.budget_s = None
+        if self._wire.aborted:
+            # Whoever gave up waiting for an answer does not want to wait for another one.
+            self._silent = True
+            self._wire.forgive()
+        return saved
+
+    def relax(self, timeout_s: float) -> None:
+        """Hurry no longer: a frame may take so long again."""
+        self._timeout = timeout_s
+        self.budget_s = None
+
+
+class _Hurry(AbstractContextManager[None]):
+    """Hurries as long as it lasts."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._timeout_s = 0.0
+
+    def __enter__(self) -> None:
+        self._timeout_s = self._conversation.hurry()
+
+    def __exit__(self, *exc: object) -> None:
+        self._conversation.relax(self._timeout_s)

@@ -74,7 +74,7 @@ class Session:
     def close(self) -> None:
         """Restore the handshake option and disconnect; harmless when already closed."""
         try:
-            if self._is_open:
+            if self._is_open and self._original is not None:
                 with self.transport.hurried(), suppress(ZKError):
                     self.restore()
         finally:
