@@ -145,7 +145,8 @@ class Announcer:
             self._discovery_at = self._monotonic() + self._jitter(*_BIRTH_JITTER_S)
 
     def born(self) -> None:
-        """Home Assistant is back: say everything to it in a moment."""
+        """Home Assistant is back, and has read what is retained: say it again in a moment."""
+        self._listening = True
         if self._birth_at is None:
             self._birth_at = self._monotonic() + self._jitter(*_BIRTH_JITTER_S)
 
@@ -202,7 +203,6 @@ class Announcer:
         self._birth_at = now + _STORE_RETRY_S  # should the store fail
         self._discover(settled=True)
         self._birth_at = None
-        self._listening = True
         self._take_back_again()
         portraits = {self._settings.topics.portrait(terminal_id) for terminal_id in self._views}
         self.retained.again(lambda topic: topic not in portraits)
