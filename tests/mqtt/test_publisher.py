@@ -1,13 +1,16 @@
 """From the store to a subscriber, over a real mosquitto."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.mqtt.conftest import MakePublisher
-from tests.mqtt.rig import Site, alarm, ids, operation, punch, wait_until
-from zkbridge.mqtt.settings import Hooks
-from zkbridge.store import Store
+from tests.mqtt.rig import PROCESS, Site, alarm, ids, operation, punch, wait_until
+from zkbridge.mqtt.grace import Grace
+from zkbridge.mqtt.sender import Sender
+from zkbridge.mqtt.settings import Hooks, Settings
+from zkbridge.store import Store, utc_now
 
 
 def test_a_fresh_punch_goes_out_whole(
@@ -165,3 +168,25 @@ def test_what_a_commit_of_the_publisher_carried_along_is_sent_at_once(
 
     start(hooks=Hooks(log_level=in_its_thread))
     subscriber.wait_count("zkbridge/door/punch", 1)
+
+
+def test_a_punch_that_joins_a_batch_under_way_is_fresh(site: Site, store: Store) -> None:
+    sender = Sender(
+        store,
+        Settings(directions={"door": "state"}),
+        Hooks(),
+        Grace(0.0),
+        PROCESS,
+        moved=lambda _: None,
+        clock=utc_now,
+        monotonic=time.monotonic,
+    )
+    sender.connected(None)
+    sender.begin()
+
+    site.add(punch(1))
+    sender.refresh()
+
+    found = sender.next()
+    assert found is not None
+    assert found[1].topic == "zkbridge/door/punch"

@@ -157,6 +157,10 @@ class Sender:
 
     def _fresh(self, item: OutboxItem) -> bool:
         limit = self._settings.late_after_s
+        seen = item.freshness
+        if seen.process == self._process and seen.seen_mono_s > self._clocks.mono_s:
+            # Seen since the batch began: it joined it, and has not come from the future.
+            self.begin()
         return item.lane is Lane.NORMAL and is_fresh(
             item.freshness, item.event.seen_at, self._clocks, late_after_s=limit
         )
