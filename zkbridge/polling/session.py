@@ -166,6 +166,8 @@ class TerminalSession:
             StoreError: The store could not note that everything is restored.
         """
         self._around.roster.release(self._options.name)
+        # Each holds the other: parted, both go at once and not when the collector comes by.
+        del self._live
         self.device.close()
         if self._known.sdk_build is not None and self.device.session.original is None:
             self._remember_original(None)

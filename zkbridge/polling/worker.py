@@ -91,6 +91,14 @@ class Worker:
         self._session: TerminalSession | None = None
         self._device: ZKDevice | None = None
         self._expected_by_s = surroundings.mono() + _PATIENCE_S
+        # One for all connections: what it remembers of a call goes with the next one only.
+        self._retrying = retrying(
+            soon=_SOON,
+            slow=_SLOW,
+            wait=self._wait,
+            stopped=self._stopping.is_set,
+            failed=self._failed,
+        )
         self._thread = threading.Thread(
             target=self._run, name=f"terminal-{view.terminal.id}", daemon=True
         )
@@ -166,15 +174,8 @@ class Worker:
         self._keeper.update(mode=Mode.OFFLINE, online=False)
 
     def _connect_and_serve(self) -> None:
-        policy = retrying(
-            soon=_SOON,
-            slow=_SLOW,
-            wait=self._wait,
-            stopped=self._stopping.is_set,
-            failed=self._failed,
-        )
         try:
-            policy(self._connect)
+            self._retrying(self._connect)
         except (*_SOON, *_SLOW) as error:
             if not self._stopping.is_set():
                 raise

@@ -25,7 +25,10 @@ from zkbridge.zk.waiting import Alarm, give_up_soon, until_ready
 # An answer mostly comes at once: so long the socket alone is waited for, in one call. After that
 # the wait is one that the alarm can end.
 _AT_ONCE_S: Final = 0.05
-_RECEIVE_BYTES: Final = 1 << 16
+# Memory for as many bytes is taken before they come, and what they leave of it is given back:
+# with room for a whole chunk each time, answers of some bytes would lie scattered over megabytes.
+_ANSWER_BYTES: Final = 1 << 12
+_MOST_BYTES: Final = 1 << 16
 _UDP_BUFFER_BYTES: Final = 1 << 18  # several chunks, so that none is lost on this side
 
 
@@ -51,6 +54,7 @@ class Wire(ABC):
         self.packets_received = 0
         self.last_packet_mono_s: float | None = None
         self._socket: socket.socket | None = None
+        self._room = _MOST_BYTES
         self._alarm = Alarm()
 
     @property
@@ -195,7 +199,7 @@ class Wire(ABC):
             at_once = wake is None and deadline - monotonic() > _AT_ONCE_S
             while at_once or self._wait(sock, deadline, wake):
                 try:
-                    received = sock.recv(_RECEIVE_BYTES)
+                    received = sock.recv(self._room)
                 except (TimeoutError, BlockingIOError) as error:
                     if error.errno == ETIMEDOUT:
                         raise  # the network's, not ours
@@ -249,6 +253,7 @@ class TcpWire(Wire):
     def open(self, host: str, port: int, timeout_s: float) -> None:
         """Connect; see ``Wire.open``."""
         self._reader = FrameReader()
+        self._room = _ANSWER_BYTES
         self._speaks = False
         self._buffered = False
         super().open(host, port, timeout_s)
@@ -270,6 +275,8 @@ class TcpWire(Wire):
                 return None
             if not received:
                 raise ZKUnreachable("the terminal closed the connection")
+            # What fills its room is a table, and there is more of it.
+            self._room = _MOST_BYTES if len(received) == self._room else _ANSWER_BYTES
             packet = self._reader.take(received)
             if packet is None:
                 packet = self._next_packet()
