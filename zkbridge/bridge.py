@@ -65,6 +65,7 @@ class Bridge:
         self._log_view: LogView | None = None
         self._failure: BaseException | None = None
         self._retained_at_s = 0.0
+        self._names_due = False
 
     # Life
 
@@ -80,8 +81,7 @@ class Bridge:
         for terminal in self._options.terminals:
             terminal.comm_key_value()
         self._store.open()
-        if not self._options.people.names:
-            self._store.erase_names()
+        self._erase_names()
         self._start_web()
         self._fleet.apply(_by_id(self._options), _RELOAD_STOP_S)
         self._start_publisher()
@@ -114,8 +114,6 @@ class Bridge:
             self._fleet.stop(_RELOAD_STOP_S)
             self._privacy = Privacy(options.people)
             self._fleet = self._new_fleet()
-            if not options.people.names:
-                self._store.erase_names()
         self._fleet.apply(_by_id(options), _RELOAD_STOP_S)
         prefix = options.home_assistant.discovery_prefix
         if options.mqtt != old.mqtt or prefix != old.home_assistant.discovery_prefix:
@@ -123,15 +121,29 @@ class Bridge:
             self._start_publisher()
         elif self._publisher is not None:
             self._publisher.configure(self._settings())
+        self._erase_names()
         if options.web != old.web:
             self._stop_web()
             self._start_web()
         _LOGGER.info("configuration taken over: %d terminals", len(options.terminals))
 
+    def _erase_names(self) -> None:
+        """Take stored names out where they are switched off; tried again when it fails."""
+        self._names_due = False
+        if self._options.people.names:
+            return
+        try:
+            self._store.erase_names()
+        except StoreError as error:
+            self._names_due = True
+            _LOGGER.warning("stored names could not be erased yet: %s", error)
+
     # Once a while
 
     def tend(self) -> None:
         """Do what is due once in a while; called about every minute."""
+        if self._names_due:
+            self._erase_names()
         now_s = time.monotonic()
         if now_s - self._retained_at_s >= _RETENTION_EVERY_S or not self._retained_at_s:
             self._retained_at_s = now_s
@@ -213,6 +225,7 @@ class Bridge:
                 command=self._command,
                 log_level=logs.current_level,
                 portraits=self._portraits.all,
+                forgotten=self._portraits.drop,
                 failed=self._publisher_failed,
                 metrics=self._metrics,
             ),
@@ -372,6 +385,14 @@ class _Portraits:
     def put(self, terminal_id: str, portrait: Portrait) -> None:
         with self._lock:
             self._by_terminal[terminal_id] = portrait
+
+    def drop(self, portrait: Portrait) -> None:
+        with self._lock:
+            self._by_terminal = {
+                terminal_id: kept
+                for terminal_id, kept in self._by_terminal.items()
+                if kept is not portrait
+            }
 
     def all(self) -> Mapping[str, Portrait]:
         with self._lock:

@@ -293,6 +293,25 @@ def test_forgetting_a_person_clears_their_topics(
     assert records[-1].payload == b""
 
 
+def test_forgetting_a_person_takes_the_portrait_away_for_good(
+    site: Site, store: Store, subscriber: Subscriber, start: MakePublisher
+) -> None:
+    portraits = {"door": Portrait("7", b"JPEG")}
+    hooks = Hooks(portraits=lambda: dict(portraits), forgotten=lambda _portrait: portraits.clear())
+    start(settings(people=PeopleOptions(photos=True)), hooks=hooks)
+    topic = "zkbridge/door/portrait"
+    subscriber.wait_count(topic, 1)
+    site.add(punch(1))
+    wait_until(lambda: store.queue_depth() == 0)
+    store.forget_user("7")
+    site.view()
+    assert subscriber.wait_count(topic, 2)[-1].payload == b""
+    site.view(users=5)
+    subscriber.wait_for(lambda rs: any(b'"users":5' in r.payload for r in rs))
+    assert len(subscriber.on(topic)) == 2
+    assert portraits == {}
+
+
 # Fairness
 
 

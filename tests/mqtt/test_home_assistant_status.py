@@ -51,6 +51,23 @@ def test_a_fresh_punch_waits_for_home_assistant(
     assert ids(subscriber.wait_count(LATE, 1)) == [punch(2).id]
 
 
+def test_somebody_forgotten_while_waiting_is_not_published(
+    site: Site, store: Store, subscriber: Subscriber, start: MakePublisher
+) -> None:
+    publisher = start(settings())
+    wait_until(lambda: publisher._ready)
+    say(subscriber, "offline", publisher)
+    site.add(punch(1))
+    other = punch(2, user_id="8")
+    site.add(other)
+    wait_until(lambda: not publisher._sender._outbox.empty(Lane.NORMAL))
+    store.forget_user("7")
+    say(subscriber, "online", publisher)
+    assert ids(subscriber.wait_count(PUNCH, 1)) == [other.id]
+    wait_until(lambda: store.queue_depth() == 0)
+    assert len(subscriber.on(PUNCH)) == 1
+
+
 def test_late_events_of_other_terminals_do_not_wait(
     site: Site, subscriber: Subscriber, start: MakePublisher
 ) -> None:

@@ -339,6 +339,9 @@ class Announcer:
 
     def _forget_persons(self) -> None:
         topics = self._store.topics_to_clear()
+        for terminal_id, portrait in self._hooks.portraits().items():
+            if self._settings.topics.portrait(terminal_id) in topics:
+                self._hooks.forgotten(portrait)
         for topic in topics:
             self.retained.clear(topic)
             # Seen again, a person is announced again.

@@ -25,7 +25,7 @@ _REFUSALS = {
 # Source: MQTT 5.0 section 3.14.2.1.
 _DISCONNECTIONS = {
     0x8B: "the broker is shutting down",
-    0x8D: "the broker heard nothing from us in time",
+    0x8D: "the broker and the bridge heard nothing from each other in time",
     0x8E: "another client uses the same client id; every bridge needs its own mqtt.client_id",
     0x95: "the broker found a message too large",
     0x98: "an administrator of the broker closed the connection",

@@ -53,6 +53,7 @@ _GREETING_TIMEOUT_S: Final = 10.0
 _HOUSEKEEPING_S: Final = 5.0
 # A connection that lasted this long ends a row of failures.
 _STABLE_S: Final = 10.0
+_KEEP_ALIVE_TIMEOUT: Final = 0x8D
 _LARGEST_INCOMING: Final = 256 * 1024
 _HAS_CORK: Final = hasattr(socket, "TCP_CORK")
 _V5: Final = MQTTProtocolVersion.MQTTv5
@@ -466,7 +467,8 @@ class Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if flags.is_disconnect_packet_from_server:
+        # Its silence is nothing that the broker has against a message of ours.
+        if flags.is_disconnect_packet_from_server or reason.value == _KEEP_ALIVE_TIMEOUT:
             self._end = (reason.value, str(reason))
 
     def _on_publish(

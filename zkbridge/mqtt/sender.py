@@ -58,6 +58,7 @@ class Sender:
         self._clock = clock
         self._monotonic = monotonic
         self._epoch = 0
+        self._erasures = 0
         self._maximum_packet: int | None = None
         self._record_at: float | None = None
         self._pause_until = 0.0
@@ -81,8 +82,12 @@ class Sender:
         self._again()
 
     def refresh(self) -> None:
-        """Learn what is new in the store."""
-        self._outbox.refresh()
+        """Learn what is new in the store, and what is gone."""
+        if self._store.erasures != self._erasures:
+            self._erasures = self._store.erasures
+            self._outbox.rewind()
+        else:
+            self._outbox.refresh()
 
     def lost(self) -> None:
         """Take back what was on its way: it is sent again from the store."""

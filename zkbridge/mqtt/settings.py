@@ -49,6 +49,10 @@ def _no_portraits() -> Mapping[str, Portrait]:
     return {}
 
 
+def _keep_no_portrait(_portrait: Portrait) -> None:
+    pass
+
+
 def _ignore_command(_command: Command) -> None:
     pass
 
@@ -66,6 +70,7 @@ class Hooks:
         command: Carries out a command.
         log_level: The level at the moment.
         portraits: Of the last person at each terminal, by terminal id.
+        forgotten: Told of a portrait that must not be shown any more.
         failed: Told when the publisher's thread ends by an error.
     """
 
@@ -73,6 +78,7 @@ class Hooks:
     command: Callable[[Command], None] = _ignore_command
     log_level: Callable[[], str] = lambda: "info"
     portraits: Callable[[], Mapping[str, Portrait]] = _no_portraits
+    forgotten: Callable[[Portrait], None] = _keep_no_portrait
     failed: Callable[[Exception], None] = _ignore_failure
     metrics: Metrics = field(default_factory=Metrics)
 

@@ -1,9 +1,13 @@
 """The people a terminal knows: names, internal indexes, and when to ask for them again. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from zkbridge.polling.schedule import USERS_EVERY_S
 from zkbridge.zk import User
+
+# A log may name anybody: what is remembered of strangers is bounded.
+_MOST_STRANGERS: Final = 1000
 
 
 class Directory:
@@ -44,8 +48,10 @@ class Directory:
                 names[user.user_id] = user.name
         # Whole tables are exchanged: other threads look into them.
         self._names, self._by_uid = names, by_uid
-        self._ids = frozenset(by_uid.values())
-        self._strangers.clear()
+        ids = frozenset(by_uid.values())
+        if ids != self._ids:
+            self._strangers.clear()
+        self._ids = ids
         self._read_at_s, self._changed = now_s, False
         self._count = self._count if count is None else count
         return self.people() != before
@@ -76,6 +82,8 @@ class Directory:
 
     def accept_stranger(self, user_id: str) -> None:
         """Don't read the table again for this user until it changes."""
+        if len(self._strangers) >= _MOST_STRANGERS:
+            self._strangers.clear()
         self._strangers.add(user_id)
 
     def name(self, user_id: str) -> str | None:

@@ -83,6 +83,8 @@ class Fleet:
     def stop(self, timeout_s: float) -> None:
         """Stop all workers."""
         self._end(self._workers, timeout_s)
+        for worker in self._workers.values():
+            self._around.roster.leave(worker.options.name)
         self._workers = {}
 
     def _end(self, workers: Mapping[str, Worker], timeout_s: float) -> None:

@@ -103,6 +103,7 @@ class LogReader:
         self._context = context
         self._position = None if kept is None else _Position.from_json(kept)
         self._absent_at_s: float | None = None
+        self._read_at_s: float | None = None
 
     @property
     def known(self) -> bool:
@@ -125,6 +126,7 @@ class LogReader:
         device: ZKDevice,
         *,
         count: int | None,
+        counted: bool,
         whole: bool,
         first: FirstContact,
         ask_about: Callable[[str], None],
@@ -134,6 +136,8 @@ class LogReader:
         Args:
             device: An open connection.
             count: Records as the terminal counts them.
+            counted: The count moved since the last read; a count that did not is no evidence
+                that what is new now was absent when it was last asked for.
             whole: Read the whole table even where the tail would do.
             first: What to publish when this log was never read.
             ask_about: Reads the user table again because somebody unknown punched.
@@ -143,6 +147,8 @@ class LogReader:
             StoreError: The store; likewise.
         """
         started_s = self._context.mono()
+        if not counted:
+            self._absent_at_s = self._read_at_s
         result = device.read_log(
             self._log.value,
             self._position.cursor if self._position else None,
@@ -166,8 +172,8 @@ class LogReader:
         else:
             self._finish(pass_, [], result, outcome)
         outcome.case = result.case
-        self._absent_at_s = self._context.mono()
-        outcome.duration_s = self._absent_at_s - started_s
+        self._absent_at_s = self._read_at_s = self._context.mono()
+        outcome.duration_s = self._read_at_s - started_s
         return outcome
 
     def _meet_strangers(self, batch: list[Record], ask_about: Callable[[str], None]) -> None:

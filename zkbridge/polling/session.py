@@ -290,6 +290,7 @@ class TerminalSession:
                 lambda: reader.read(
                     self.device,
                     count=count,
+                    counted=count is not None and count != schedule.count,
                     whole=reading is Reading.WHOLE,
                     first=self._first,
                     ask_about=self._ask_about,

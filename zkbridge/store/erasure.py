@@ -98,6 +98,7 @@ class Erasure:
             body.effects.topics.update(dict.fromkeys(forgotten.topics, True))
             if forgotten.events:
                 body.effects.punches |= self._database.memory.terminals.keys()
+        self._database.memory.erasures += 1
         self._database.empty_log()
         self._database.wake()
         return forgotten

@@ -21,6 +21,7 @@ class Memory:
         refused: Events that the broker refused for good.
         newest_seen_us: Newest ``seen_at`` stored.
         highest_seq: Highest number an event ever had.
+        erasures: Grows when waiting events may have been erased.
         punch_versions: By the store's number: grows when a terminal's stored punches change;
             replaced, never changed.
     """
@@ -31,6 +32,7 @@ class Memory:
         self.newest_seen_us = 0
         self.highest_seq = 0
         self.punch_versions: dict[int, int] = {}
+        self.erasures = 0
         self._lock = threading.Lock()
         self._pending: Counter[tuple[int, Lane]] = Counter()
         self._topics: dict[str, bool] = {}
@@ -55,6 +57,7 @@ class Memory:
         )
         topics = connection.execute("SELECT topic, clear FROM topics").fetchall()
         with self._lock:
+            self.erasures += 1
             self.terminals = terminals
             self._topics = {topic: bool(clear) for topic, clear in topics}
             self._pending = Counter({(number, Lane(lane)): count for number, lane, count in counts})

@@ -134,6 +134,11 @@ class Store(Outbox, Notes, Queries, Erasure):
         self._database.unsubscribe(wake)
 
     @property
+    def erasures(self) -> int:
+        """Grows when events that wait may have been erased: what was read ahead is void."""
+        return self._database.memory.erasures
+
+    @property
     def punch_versions(self) -> Mapping[int, int]:
         """By terminal's number: grows when its stored punches change; see :meth:`terminals`."""
         return self._database.memory.punch_versions

@@ -20,6 +20,7 @@ _DIGEST_BYTES: Final = 12
 _MOST_RAW_BYTES: Final = 4096
 # Of one log; a terminal that sends garbage must not fill the disk with it.
 _MOST_RAW: Final = 1000
+_MOST_ASIDE: Final = 100 * _MOST_RAW
 
 
 class Transaction:
@@ -195,19 +196,22 @@ class Transaction:
         return is_new
 
     def set_aside(self, terminal: int, log: Log, raw: bytes) -> bool:
-        """Keep a record that cannot be decoded; False when it was kept before."""
+        """Keep a record that cannot be decoded; False when it was kept before, or too many are."""
         self._require(terminal)
         digest = hashlib.blake2b(
             raw, digest_size=_DIGEST_BYTES, key=self._database.begun.salt
         ).digest()
+        number = log_number(terminal, log)
+        (kept,) = self._body.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM undecodable WHERE log = ? LIMIT ?)",
+            (number, _MOST_ASIDE),
+        ).fetchone()
+        if kept >= _MOST_ASIDE:
+            return False
+        content = raw[:_MOST_RAW_BYTES] if kept < _MOST_RAW else None
         cursor = self._body.execute(
             "INSERT OR IGNORE INTO undecodable VALUES(?, ?, ?, ?)",
-            (
-                log_number(terminal, log),
-                digest,
-                raw[:_MOST_RAW_BYTES],
-                to_us(self._database.clock()),
-            ),
+            (number, digest, content, to_us(self._database.clock())),
         )
         return cursor.rowcount > 0
 
