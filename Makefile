@@ -5,7 +5,9 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # What the fast run leaves out: whole systems, a browser, a real Home Assistant.
-SLOW := --ignore=tests/e2e --ignore=tests/chaos --ignore=tests/browser -m "not slow"
+WHOLE := tests/e2e tests/chaos tests/browser
+OUTSIDE := $(addprefix --ignore=,$(WHOLE))
+SLOW := $(OUTSIDE) -m "not slow"
 DURATION ?= 60
 SEED ?=
 FUZZ_SECONDS ?= 600
@@ -20,8 +22,14 @@ demo: .venv/.demo  ## two simulated terminals, a broker and the real bridge; Ctr
 	@exec env PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m zkbridge demo
 
 test: .venv/.test  ## everything; nothing is skipped
-	@.ci/need mosquitto chromium strace
-	@$(PYTEST) -q
+	@.ci/need mosquitto chromium strace apparmor_parser:apparmor openssl
+	@# Most of it is waiting: whole systems run beside the fast tests, and are told of at the end.
+	@$(PYTEST) -q $(WHOLE) >.venv/whole.log 2>&1 & whole=$$!; \
+		trap 'kill $$whole 2>/dev/null' INT TERM; \
+		$(PYTEST) -q $(SLOW); fast=$$?; \
+		$(PYTEST) -q -m slow $(OUTSIDE); slow=$$?; \
+		wait $$whole; systems=$$?; cat .venv/whole.log; \
+		exit $$((fast | slow | systems))
 
 check: .venv/.test  ## what to run before a commit: style, types, import contracts, fast tests
 	@.ci/need mosquitto
