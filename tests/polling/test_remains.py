@@ -94,7 +94,9 @@ def test_a_connection_that_ended_leaves_nothing_for_the_collector(tmp_path: Path
             return len(devices.made) > before
 
         for _ in range(RECONNECTS):
-            wait_until(lambda: worker.view.state.synced, "contact")
+            # Registered: this is the new connection, not what is left of the one before.
+            wait_until(lambda: worker.view.state.synced and terminal.registered == 1, "contact")
+            before = len(devices.made)
             terminal.drop_connections()
-            wait_until(partial(connected_again, len(devices.made)), "new connection")
+            wait_until(partial(connected_again, before), "new connection")
         wait_until(lambda: devices.left() == 1, "end of the connections before")
