@@ -7,23 +7,34 @@ it back (contract 5.7).
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from zkbridge.zk import ZKDevice, ZKNotSupported
+from zkbridge.zk import ZKDevice, ZKEncrypted, ZKNotSupported
 
 _Answer = TypeVar("_Answer")
 
 
-def answered(device: ZKDevice, read: Callable[[], _Answer]) -> _Answer:
+def answered(
+    device: ZKDevice,
+    read: Callable[[], _Answer],
+    handshake: Callable[[], object] | None = None,
+) -> _Answer:
     """Read something; where it is refused, once more after the handshake.
+
+    Args:
+        device: An open connection.
+        read: Asks it.
+        handshake: Does the handshake, for those who keep the original value; None: plainly.
 
     Raises:
         ZKNotSupported: It is refused all the same.
     """
     try:
         return read()
+    except ZKEncrypted:
+        raise
     except ZKNotSupported:
         if device.handshake_done:
             raise
-        device.session.handshake()
+        (handshake or device.session.handshake)()
         return read()
 
 

@@ -113,3 +113,21 @@ def test_state_says_what_is_wrong_in_words(
     state = json.loads([r for r in records if b"auth_failed" in r.payload][-1].payload)
     assert state["error_text"] == "The terminal refuses the comm key"
     assert "comm_key" in state["error_cure"]
+
+
+def test_the_handshake_option_is_put_back_also_after_a_kill(
+    terminal: SimulatedTerminal, broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    terminal.behave(sdk_gated=True)
+    bridge = BridgeProcess(tmp_path / "bridge", broker.port, terminal_options(terminal))
+    with bridge:
+        wait_synced(subscriber)
+        assert terminal.option("SDKBuild") == "1"
+        bridge.kill()
+        assert terminal.option("SDKBuild") == "1"
+        subscriber.clear()
+        bridge.start()
+        terminal.punch("7")
+        subscriber.wait_for(lambda rs: any(r.topic.startswith(PUNCH) for r in rs))
+        assert bridge.stop() == 0
+    assert terminal.option("SDKBuild") == "0"

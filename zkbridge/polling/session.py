@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from zkbridge.asking import answered
 from zkbridge.config import TerminalOptions
 from zkbridge.events import DeviceFacts, Log, Terminal, Trouble
 from zkbridge.identity import normal_mac
@@ -215,17 +216,11 @@ class TerminalSession:
             self._known = tx.remember(self.context.number, sdk_build=value)
 
     def _with_handshake(self, read: Callable[[], T]) -> T:
-        """Do a read; where it is refused, once more after the SDK handshake (contract 5.7)."""
-        try:
-            return read()
-        except ZKEncrypted:
-            raise
-        except ZKNotSupported:
-            if self.device.handshake_done:
-                raise
-            _LOGGER.info("%s: reads are refused without the SDK handshake", self._options.name)
-            self._shake_hands()
-            return read()
+        return answered(self.device, read, self._shake_hands_once)
+
+    def _shake_hands_once(self) -> None:
+        _LOGGER.info("%s: reads are refused without the SDK handshake", self._options.name)
+        self._shake_hands()
 
     def poll(self, *, reconcile: bool = False) -> None:
         """Ask for news, read and store it.
